@@ -1,0 +1,80 @@
+#pragma once
+#include <functional>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "framework/tensor.h"
+
+namespace gradus {
+
+// One gradient per input, in the inputs' order; undefined means zero.
+using Gradients = std::vector<Tensor>;
+
+// What a backward lambda may ask of the op it belongs to.
+class Self {
+ public:
+  Self(const std::shared_ptr<Node>& node, std::uint64_t wanted) : node_(node), wanted_(wanted) {}
+  // The op's own output as a tensor of the graph (a lambda captures the output's Array, never its Tensor: a cycle).
+  Tensor operator()(const Array& output) const { return Tensor(output, node_); }
+  bool needs(std::size_t input) const;  // does anybody want this input's gradient?
+
+ private:
+  const std::shared_ptr<Node>& node_;
+  std::uint64_t wanted_;  // a bit for each of the first 64 inputs
+};
+
+using BackwardFunction = std::function<Gradients(const Tensor& g, const Self& self)>;
+
+namespace detail {
+bool wants_graph(const Tensor* inputs, std::size_t n);
+Tensor record_node(const char* op, Array output, const Tensor* inputs, std::size_t n, BackwardFunction backward);
+
+template <class F>
+decltype(auto) run_backward(const F& f, const Tensor& g, const Self& self) {
+  if constexpr (std::is_invocable_v<const F&, const Tensor&, const Self&>) return f(g, self);
+  else return f(g);
+}
+template <class F>
+concept ReturnsAll = std::is_same_v<Gradients, std::remove_cvref_t<decltype(run_backward(
+    std::declval<const F&>(), std::declval<const Tensor&>(), std::declval<const Self&>()))>>;
+}  // namespace detail
+
+// Makes an op's result differentiable. `op` is what errors call it (a literal). Then one lambda for each input
+//   record("mul", y, {a, b}, [=](const Tensor& g) { return g * b; }, [=](const Tensor& g) { return g * a; })
+// or one for all that returns Gradients. A lambda takes (g) or (g, self). The engine calls only what is needed, sums
+// the result over axes that the op broadcast, checks its shape, and frees what was captured after backward. Lambdas
+// are written in ops: with create_graph their own graph is recorded.
+template <class... F>
+Tensor record(const char* op, Array output, std::initializer_list<Tensor> inputs, F... backward) {
+  if (!detail::wants_graph(inputs.begin(), inputs.size())) return Tensor(std::move(output));
+  return detail::record_node(op, std::move(output), inputs.begin(), inputs.size(),
+                             [... f = std::move(backward)](const Tensor& g, const Self& self) -> Gradients {
+    if constexpr (sizeof...(F) == 1 && (detail::ReturnsAll<F> && ...)) {
+      return (detail::run_backward(f, g, self), ...);
+    } else {
+      Gradients out(sizeof...(F));
+      std::size_t i = 0;
+      ((self.needs(i) ? void(out[i] = detail::run_backward(f, g, self)) : void(), ++i), ...);
+      return out;
+    }
+  });
+}
+// For a list of inputs whose length is known at run time (cat, stack).
+Tensor record(const char* op, Array output, const std::vector<Tensor>& inputs, BackwardFunction backward);
+
+// d(sum of output * gradient)/d(input) for each input, leaving every grad() alone; the inputs may be leaves or not. An input
+// that output does not depend on gets an undefined Tensor.
+Gradients grad(const Tensor& output, const std::vector<Tensor>& inputs, const Tensor& gradient = {},
+               Tensor::BackwardOptions options = {});
+
+// The gradients of a fused op when they must themselves be differentiable: recompute `composed` and differentiate that.
+template <class F>
+Gradients through(F&& composed, const std::vector<Tensor>& inputs, const Tensor& g) {
+  GradMode recorded(true);
+  return grad(composed(), inputs, g, {.retain_graph = true, .create_graph = true});
+}
+
+std::int64_t live_nodes();  // how many recorded ops and leaves exist now: a leak shows here
+
+}  // namespace gradus

@@ -1,0 +1,95 @@
+#include "framework/gradcheck.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "framework/error.h"
+#include "framework/ops.h"
+
+namespace gradus {
+
+namespace {
+
+// Element i of a leaf in row-major order, whatever its strides.
+double& element(const Tensor& x, std::int64_t i) {
+  Array a = x.array();
+  std::int64_t at = 0;
+  for (std::size_t d = a.rank(); d-- > 0; i /= a.shape()[d]) at += i % a.shape()[d] * a.strides()[d];
+  return a.mutable_data<double>()[at];
+}
+
+}  // namespace
+
+GradCheck gradcheck(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs,
+                    const GradCheckOptions& options) {
+  for (const auto& x : inputs) {
+    if (x.dtype() != float64 || !x.requires_grad() || !x.is_leaf()) {
+      throw GradientError("gradcheck: inputs must be float64 leaves that require a gradient");
+    }
+  }
+  Generator generator(options.seed);
+  const Tensor y = f(inputs);
+  const Tensor cotangent = randn(y.shape(), y.dtype(), generator);
+  const Gradients analytic = grad(y, inputs, cotangent);
+  const auto value = [&] {
+    NoGrad guard;
+    return sum(f(inputs) * cotangent).item<double>();
+  };
+
+  GradCheck result{true, 0, {}};
+  for (std::size_t k = 0; k < inputs.size(); ++k) {
+    const Tensor& x = inputs[k];
+    const auto got = analytic[k].defined() ? analytic[k].to_vector<double>() : std::vector<double>(static_cast<std::size_t>(x.numel()));
+    for (std::int64_t i = 0; i < x.numel(); ++i) {
+      const double at = element(x, i), h = 1e-3 * std::max(1.0, std::abs(at));
+      const auto slope = [&](double step) {
+        element(x, i) = at + step;
+        const double above = value();
+        element(x, i) = at - step;
+        const double below = value();
+        return (above - below) / (2 * step);
+      };
+      // Errors of order h^2 and h^4 cancel, so h can be large enough for rounding not to matter.
+      const double s1 = slope(h), s2 = slope(h / 2), s4 = slope(h / 4);
+      const double r1 = (4 * s2 - s1) / 3, r2 = (4 * s4 - s2) / 3, numeric = (16 * r2 - r1) / 15;
+      element(x, i) = at;
+      const double error = std::abs(got[static_cast<std::size_t>(i)] - numeric) / (options.absolute + options.relative * std::abs(numeric));
+      if (!(error <= result.worst)) {
+        result.worst = error;
+        result.message = fmt::format("input {} {}, element {}: backward {:.12g}, differences {:.12g}", k, x.shape().str(), i,
+                                     got[static_cast<std::size_t>(i)], numeric);
+      }
+      if (!(error <= 1)) result.ok = false;
+    }
+  }
+  return result;
+}
+
+GradCheck gradgradcheck(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs,
+                        const GradCheckOptions& options) {
+  Tensor cotangent;
+  {
+    NoGrad guard;
+    Generator generator(options.seed + 1);
+    const Tensor y = f(inputs);
+    cotangent = randn(y.shape(), y.dtype(), generator);
+  }
+  cotangent.set_requires_grad();
+  std::vector<Tensor> all = inputs;
+  all.push_back(cotangent);
+  const auto gradient = [&](const std::vector<Tensor>& in) {
+    const std::vector<Tensor> xs(in.begin(), in.end() - 1);
+    GradMode recorded(true);
+    const Gradients g = grad(f(xs), xs, in.back(), {.retain_graph = true, .create_graph = true});
+    std::vector<Tensor> flat;
+    for (std::size_t i = 0; i < g.size(); ++i) {
+      const Tensor gi = g[i].defined() ? g[i] : zeros_like(xs[i]);
+      flat.push_back(reshape(gi, {gi.numel()}));
+    }
+    return cat(flat);
+  };
+  return gradcheck(gradient, all, options);
+}
+
+}  // namespace gradus

@@ -1,0 +1,166 @@
+// Two operands, or an operand and a number.
+#include <cmath>
+
+#include "framework/ops.h"
+#include "framework/ops/map.h"
+
+namespace gradus {
+
+namespace {
+
+// y = kernel(a, b) with broadcasting; pick names the vector kernel, scalar does int64 (and strides that no vector fits).
+template <class Pick, class Scalar>
+Array zip(const char* op, const Tensor& ta, const Tensor& tb, Pick pick, Scalar scalar) {
+  require_same_dtype(op, {{"a", ta}, {"b", tb}});
+  const Shape shape = ta.shape() == tb.shape() ? ta.shape() : broadcast_shapes(op, ta.shape(), tb.shape());
+  const Array &a = ta.array(), &b = tb.array();
+  return dispatch_number(op, a.dtype(), [&]<class T>() {
+    if constexpr (std::is_same_v<T, std::int64_t>) {
+      return map<T>(a, b, shape, scalar);
+    } else {
+      Array y = Array::empty(shape, a.dtype());
+      if (y.numel() == 0) return y;
+      const auto kernel = pick(kernels::vector_kernels<T>());
+      T* out = y.mutable_data<T>();
+      const T *p = a.data<T>(), *q = b.data<T>();
+      kernels::for_each_run<3>(shape, {y.strides(), broadcast_strides(a, shape), broadcast_strides(b, shape)},
+                               [&](const auto& at, std::int64_t n, const auto& step) {
+        T* r = out + at[0];
+        const T *u = p + at[1], *v = q + at[2];
+        if (step[0] == 1 && (step[1] | 1) == 1 && (step[2] | 1) == 1) {
+          kernel(n, u, step[1], v, step[2], r);
+        } else {
+          for (std::int64_t i = 0; i < n; ++i) r[i * step[0]] = scalar(u[i * step[1]], v[i * step[2]]);
+        }
+      });
+      return y;
+    }
+  });
+}
+
+// A number as a tensor of x's dtype. int64 tensors take whole numbers only.
+Tensor number(const char* op, const Tensor& x, double value) {
+  require<DTypeError>(x.defined(), op, "an operand is undefined", {{"x", x}});
+  if (x.dtype() == int64 && value != std::trunc(value)) {
+    throw DTypeError(fmt::format("{}: {} is not a whole number{}", op, value, describe({{"x", x}})));
+  }
+  return full({}, value, x.dtype());
+}
+
+const auto plus = [](auto a, auto b) { return a + b; };
+
+// int64 arithmetic wraps around rather than being undefined.
+template <class F>
+auto wrapping(F f) {
+  return [f](auto a, auto b) {
+    if constexpr (std::is_integral_v<decltype(a)>) {
+      return static_cast<std::int64_t>(f(static_cast<std::uint64_t>(a), static_cast<std::uint64_t>(b)));
+    } else {
+      return f(a, b);
+    }
+  };
+}
+
+}  // namespace
+
+Tensor operator+(const Tensor& a, const Tensor& b) {
+  const Array y = zip("+", a, b, [](const auto& k) { return k.add; }, wrapping(plus));
+  return record("+", y, {a, b}, [](const Tensor& g) { return g; }, [](const Tensor& g) { return g; });
+}
+
+Tensor operator-(const Tensor& a, const Tensor& b) {
+  const Array y = zip("-", a, b, [](const auto& k) { return k.sub; }, wrapping([](auto u, auto v) { return u - v; }));
+  return record("-", y, {a, b}, [](const Tensor& g) { return g; }, [](const Tensor& g) { return neg(g); });
+}
+
+Tensor operator*(const Tensor& a, const Tensor& b) {
+  const Array y = zip("*", a, b, [](const auto& k) { return k.mul; }, wrapping([](auto u, auto v) { return u * v; }));
+  return record("*", y, {a, b}, [b](const Tensor& g) { return g * b; }, [a](const Tensor& g) { return g * a; });
+}
+
+Tensor operator/(const Tensor& a, const Tensor& b) {
+  const Array y = zip("/", a, b, [](const auto& k) { return k.div; }, [](auto u, auto v) {
+    if constexpr (std::is_integral_v<decltype(u)>) {
+      if (v == 0) throw ConfigError("/: integer division by zero");
+      if (v == -1 && u == std::numeric_limits<std::int64_t>::min()) throw ConfigError("/: the quotient does not fit int64");
+    }
+    return u / v;
+  });
+  return record("/", y, {a, b}, [b](const Tensor& g) { return g / b; },
+                [b, y](const Tensor& g, const Self& self) { return neg(g * self(y) / b); });
+}
+
+Tensor operator+(const Tensor& a, double b) { return a + number("+", a, b); }
+Tensor operator-(const Tensor& a, double b) { return a - number("-", a, b); }
+Tensor operator*(const Tensor& a, double b) { return a * number("*", a, b); }
+Tensor operator/(const Tensor& a, double b) { return a / number("/", a, b); }
+Tensor operator+(double a, const Tensor& b) { return number("+", b, a) + b; }
+Tensor operator-(double a, const Tensor& b) { return number("-", b, a) - b; }
+Tensor operator*(double a, const Tensor& b) { return number("*", b, a) * b; }
+Tensor operator/(double a, const Tensor& b) { return number("/", b, a) / b; }
+
+namespace {
+// The share of the gradient that goes to a: 1 where it was chosen, half where both are equal.
+Tensor share(const Tensor& g, const Tensor& chosen, const Tensor& a, const Tensor& b) {
+  return g * (to(chosen, g.dtype()) + 0.5 * to(a == b, g.dtype()));
+}
+}  // namespace
+
+Tensor maximum(const Tensor& a, const Tensor& b) {
+  const Array y = zip("maximum", a, b, [](const auto& k) { return k.max; },
+                      [](auto u, auto v) { return u != u || u > v ? u : v; });
+  return record("maximum", y, {a, b}, [a, b](const Tensor& g) { return share(g, a > b, a, b); },
+                [a, b](const Tensor& g) { return share(g, b > a, a, b); });
+}
+
+Tensor minimum(const Tensor& a, const Tensor& b) {
+  const Array y = zip("minimum", a, b, [](const auto& k) { return k.min; },
+                      [](auto u, auto v) { return u != u || u < v ? u : v; });
+  return record("minimum", y, {a, b}, [a, b](const Tensor& g) { return share(g, a < b, a, b); },
+                [a, b](const Tensor& g) { return share(g, b < a, a, b); });
+}
+
+Tensor pow(const Tensor& x, const Tensor& exponent) {
+  require_float("pow", {{"x", x}, {"exponent", exponent}});
+  const Shape shape = broadcast_shapes("pow", x.shape(), exponent.shape());
+  const Array y = dispatch_float("pow", x.dtype(), [&]<class T>() {
+    return map<T>(x.array(), exponent.array(), shape, [](T u, T v) { return std::pow(u, v); });
+  });
+  return record("pow", y, {x, exponent},
+                [=](const Tensor& g) {  // x^0 is 1 everywhere: slope 0, even at x = 0
+                  const Tensor slope = exponent * pow(x, exponent - 1);
+                  return g * where(exponent == 0, zeros_like(slope), slope);
+                },
+                [=](const Tensor& g, const Self& self) {  // at x = 0 with exponent >= 0 the limit is 0, not 0 * -inf
+                  const Tensor slope = self(y) * log(x);
+                  return g * where(logical_and(x == 0, exponent >= 0), zeros_like(slope), slope);
+                });
+}
+
+Tensor pow(const Tensor& x, double exponent) {
+  require_float("pow", {{"x", x}});
+  const Array y = dispatch_float("pow", x.dtype(), [&]<class T>() {
+    const T e = static_cast<T>(exponent);
+    if (e == T(2)) return map<T>(x.array(), [](T u) { return u * u; });
+    return map<T>(x.array(), [e](T u) { return std::pow(u, e); });
+  });
+  return record("pow", y, {x}, [=](const Tensor& g) {
+    return exponent == 0 ? zeros_like(g) : g * (exponent * pow(x, exponent - 1));
+  });
+}
+
+void add_in_place(Array& a, const Array& b) {
+  dispatch_number("+", a.dtype(), [&]<class T>() {
+    T* out = a.mutable_data<T>();
+    const T* in = b.data<T>();
+    kernels::for_each_run<2>(a.shape(), {a.strides(), broadcast_strides(b, a.shape())},
+                             [&](const auto& at, std::int64_t n, const auto& step) {
+      if constexpr (std::is_floating_point_v<T>) {
+        if (step[0] == 1 && step[1] == 1) return kernels::vector_kernels<T>().add_inplace(n, in + at[1], out + at[0]);
+      }
+      for (std::int64_t i = 0; i < n; ++i) out[at[0] + i * step[0]] += in[at[1] + i * step[1]];
+    });
+  });
+}
+
+}  // namespace gradus

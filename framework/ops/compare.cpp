@@ -1,0 +1,97 @@
+// Boolean results, and choosing by them.
+#include <cmath>
+
+#include "framework/ops.h"
+#include "framework/ops/map.h"
+
+namespace gradus {
+
+namespace {
+
+template <class F>
+Tensor compare(const char* op, const Tensor& a, const Tensor& b, F f) {
+  require_same_dtype(op, {{"a", a}, {"b", b}});
+  const Shape shape = broadcast_shapes(op, a.shape(), b.shape());
+  return Tensor(dispatch(a.dtype(), [&]<class T>() { return map<T, bool>(a.array(), b.array(), shape, f); }));
+}
+
+template <class F>
+Tensor compare(const char* op, const Tensor& a, double b, F f) {
+  require<DTypeError>(a.defined(), op, "an operand is undefined", {{"a", a}});
+  return Tensor(dispatch(a.dtype(), [&]<class T>() {
+    return map<T, bool>(a.array(), [f, b](T v) {
+      if constexpr (std::is_same_v<T, float>) return f(v, static_cast<float>(b));
+      else return f(static_cast<double>(v), b);
+    });
+  }));
+}
+
+template <class F>
+Tensor logical(const char* op, const Tensor& a, const Tensor& b, F f) {
+  require_dtype(op, boolean, {"a", a});
+  require_dtype(op, boolean, {"b", b});
+  return compare(op, a, b, f);
+}
+
+const auto eq = [](auto a, auto b) { return a == b; };
+const auto ne = [](auto a, auto b) { return a != b; };
+const auto lt = [](auto a, auto b) { return a < b; };
+const auto le = [](auto a, auto b) { return a <= b; };
+const auto gt = [](auto a, auto b) { return a > b; };
+const auto ge = [](auto a, auto b) { return a >= b; };
+
+}  // namespace
+
+Tensor operator==(const Tensor& a, const Tensor& b) { return compare("==", a, b, eq); }
+Tensor operator!=(const Tensor& a, const Tensor& b) { return compare("!=", a, b, ne); }
+Tensor operator<(const Tensor& a, const Tensor& b) { return compare("<", a, b, lt); }
+Tensor operator<=(const Tensor& a, const Tensor& b) { return compare("<=", a, b, le); }
+Tensor operator>(const Tensor& a, const Tensor& b) { return compare(">", a, b, gt); }
+Tensor operator>=(const Tensor& a, const Tensor& b) { return compare(">=", a, b, ge); }
+Tensor operator==(const Tensor& a, double b) { return compare("==", a, b, eq); }
+Tensor operator!=(const Tensor& a, double b) { return compare("!=", a, b, ne); }
+Tensor operator<(const Tensor& a, double b) { return compare("<", a, b, lt); }
+Tensor operator<=(const Tensor& a, double b) { return compare("<=", a, b, le); }
+Tensor operator>(const Tensor& a, double b) { return compare(">", a, b, gt); }
+Tensor operator>=(const Tensor& a, double b) { return compare(">=", a, b, ge); }
+
+Tensor logical_and(const Tensor& a, const Tensor& b) { return logical("logical_and", a, b, [](auto u, auto v) { return u && v; }); }
+Tensor logical_or(const Tensor& a, const Tensor& b) { return logical("logical_or", a, b, [](auto u, auto v) { return u || v; }); }
+Tensor logical_xor(const Tensor& a, const Tensor& b) { return logical("logical_xor", a, b, [](auto u, auto v) { return u != v; }); }
+Tensor logical_not(const Tensor& a) {
+  require_dtype("logical_not", boolean, {"a", a});
+  return Tensor(map<bool>(a.array(), [](bool v) { return !v; }));
+}
+
+Tensor isnan(const Tensor& x) {
+  require_float("isnan", {{"x", x}});
+  return Tensor(dispatch_float("isnan", x.dtype(), [&]<class T>() { return map<T, bool>(x.array(), [](T v) { return v != v; }); }));
+}
+
+Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
+  require_dtype("where", boolean, {"condition", condition});
+  require_same_dtype("where", {{"a", a}, {"b", b}});
+  const Shape shape = broadcast_shapes("where", broadcast_shapes("where", a.shape(), b.shape()), condition.shape());
+  Array y = Array::empty(shape, a.dtype());
+  const Array &c = condition.array(), &p = a.array(), &q = b.array();
+  dispatch(a.dtype(), [&]<class T>() {
+    T* out = y.mutable_data<T>();
+    kernels::for_each_run<4>(shape, {y.strides(), broadcast_strides(c, shape), broadcast_strides(p, shape), broadcast_strides(q, shape)},
+                             [&](const auto& at, std::int64_t n, const auto& step) {
+      const bool* choose = c.data<bool>() + at[1];
+      const T *u = p.data<T>() + at[2], *v = q.data<T>() + at[3];
+      for (std::int64_t i = 0; i < n; ++i) out[at[0] + i * step[0]] = choose[i * step[1]] ? u[i * step[2]] : v[i * step[3]];
+    });
+  });
+  return record("where", y, {a, b},
+                [condition](const Tensor& g) { return where(condition, g, full({}, 0, g.dtype())); },
+                [condition](const Tensor& g) { return where(condition, full({}, 0, g.dtype()), g); });
+}
+
+Tensor masked_fill(const Tensor& x, const Tensor& mask, double value) {
+  require_dtype("masked_fill", boolean, {"mask", mask});
+  require(broadcasts_to(mask.shape(), x.shape()), "masked_fill", "mask must broadcast to x", {{"x", x}, {"mask", mask}});
+  return where(mask, full({}, value, x.dtype()), x);
+}
+
+}  // namespace gradus

@@ -1,0 +1,118 @@
+#include <cmath>
+#include <numbers>
+
+#include "framework/kernels/parallel.h"
+#include "framework/kernels/philox.h"
+#include "framework/ops.h"
+#include "framework/ops/check.h"
+
+namespace gradus {
+
+Tensor zeros(const Shape& shape, DType dtype) { return Tensor(Array::zeros(shape, dtype)); }
+Tensor ones(const Shape& shape, DType dtype) { return Tensor(Array::full(shape, 1, dtype)); }
+Tensor full(const Shape& shape, double value, DType dtype) { return Tensor(Array::full(shape, value, dtype)); }
+Tensor zeros_like(const Tensor& x) { return zeros(x.shape(), x.dtype()); }
+Tensor ones_like(const Tensor& x) { return ones(x.shape(), x.dtype()); }
+
+Tensor eye(std::int64_t n, DType dtype) {
+  Array y = Array::zeros({n, n}, dtype);
+  Array diagonal = y.view({n}, {n + 1});
+  copy_into(diagonal, Array::full({}, 1, dtype));
+  return Tensor(y);
+}
+
+Tensor arange(double start, double end, double step, DType dtype) {
+  if (step == 0 || !std::isfinite(start) || !std::isfinite(end) || !std::isfinite(step)) {
+    throw ConfigError(fmt::format("arange: from {} to {} in steps of {} never ends", start, end, step));
+  }
+  const double count = std::max(0.0, std::ceil((end - start) / step));
+  if (count > 9e15) throw ShapeError(fmt::format("arange: {} elements are too many", count));
+  Array y = Array::empty({static_cast<std::int64_t>(count)}, dtype);
+  dispatch_number("arange", dtype, [&]<class T>() {
+    T* out = y.mutable_data<T>();
+    for (std::int64_t i = 0; i < y.numel(); ++i) out[i] = static_cast<T>(start + static_cast<double>(i) * step);
+  });
+  return Tensor(y);
+}
+
+Tensor arange(std::int64_t end) { return arange(0, static_cast<double>(end)); }
+
+namespace {
+
+// Element i is made from draw offset + i of the stream (doubles take two draws, element i those of 2 i and 2 i + 1).
+template <class T>
+T unit(const std::array<std::uint32_t, 4>& draws, std::size_t lane) {  // in [0, 1)
+  if constexpr (std::is_same_v<T, float>) return static_cast<float>(draws[lane] >> 8) * 0x1p-24f;
+  else return static_cast<double>((std::uint64_t{draws[2 * lane]} << 32 | draws[2 * lane + 1]) >> 11) * 0x1p-53;
+}
+
+// Fills y with f(four (two) units of a counter block, out).
+template <class T, class F>
+void fill_random(Array& y, Generator& generator, F f) {
+  constexpr std::int64_t lanes = std::is_same_v<T, float> ? 4 : 2;
+  const auto stream = generator.reserve(y.numel() * 4 / lanes);
+  T* out = y.mutable_data<T>();
+  const std::int64_t n = y.numel();
+  kernels::parallel_for((n + lanes - 1) / lanes, 4096, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t block = begin; block < end; ++block) {
+      const auto draws = kernels::philox4x32(stream.seed, stream.offset / 4 + static_cast<std::uint64_t>(block));
+      T values[lanes];
+      for (std::size_t lane = 0; lane < lanes; ++lane) values[lane] = unit<T>(draws, lane);
+      f(values, lanes);
+      std::copy_n(values, std::min(lanes, n - block * lanes), out + block * lanes);
+    }
+  });
+}
+
+}  // namespace
+
+Tensor rand(const Shape& shape, DType dtype, Generator& generator) {
+  Array y = Array::empty(shape, dtype);
+  dispatch_float("rand", dtype, [&]<class T>() { fill_random<T>(y, generator, [](T*, std::int64_t) {}); });
+  return Tensor(y);
+}
+
+Tensor randn(const Shape& shape, DType dtype, Generator& generator) {
+  Array y = Array::empty(shape, dtype);
+  dispatch_float("randn", dtype, [&]<class T>() {
+    fill_random<T>(y, generator, [](T* u, std::int64_t n) {  // Box and Muller 1958, in pairs
+      for (std::int64_t i = 0; i < n; i += 2) {
+        const T radius = std::sqrt(T(-2) * std::log(T(1) - u[i])), angle = T(2) * std::numbers::pi_v<T> * u[i + 1];
+        u[i] = radius * std::cos(angle);
+        u[i + 1] = radius * std::sin(angle);
+      }
+    });
+  });
+  return Tensor(y);
+}
+
+Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, Generator& generator) {
+  if (low >= high) throw ConfigError(fmt::format("randint: no integer lies in [{}, {})", low, high));
+  Array y = Array::empty(shape, int64);
+  std::int64_t* out = y.mutable_data<std::int64_t>();
+  for (std::int64_t i = 0; i < y.numel(); ++i) out[i] = low + generator.below(high - low);
+  return Tensor(y);
+}
+
+Tensor one_hot(const Tensor& ids, std::int64_t classes, DType dtype) {
+  require_indices("one_hot", "id", ids, classes);
+  Shape shape = ids.shape();
+  shape.push_back(classes);
+  Array y = Array::zeros(shape, dtype);
+  const Array index = ids.array().contiguous();
+  dispatch(dtype, [&]<class T>() {
+    T* out = y.mutable_data<T>();
+    const std::int64_t* id = index.data<std::int64_t>();
+    for (std::int64_t i = 0; i < index.numel(); ++i) out[i * classes + id[i]] = T(1);
+  });
+  return Tensor(y);
+}
+
+Tensor to(const Tensor& x, DType dtype) {
+  if (x.dtype() == dtype) return x;
+  Array y = cast(x.array(), dtype);
+  if (!is_float(dtype) || !is_float(x.dtype())) return Tensor(y);
+  return record("to", y, {x}, [from = x.dtype()](const Tensor& g) { return to(g, from); });
+}
+
+}  // namespace gradus

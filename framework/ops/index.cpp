@@ -1,0 +1,174 @@
+// Reading and adding by index. index_select and gather are each other's like: the gradient of reading is adding.
+#include <algorithm>
+#include <numeric>
+
+#include "framework/ops.h"
+#include "framework/ops/check.h"
+
+namespace gradus {
+
+namespace {
+
+// An array seen as (outer, size, inner) around one axis.
+struct Around {
+  std::int64_t outer = 1, size, inner = 1;
+  Around(const Shape& shape, std::size_t axis) : size(shape[axis]) {
+    for (std::size_t i = 0; i < axis; ++i) outer *= shape[i];
+    for (std::size_t i = axis + 1; i < shape.size(); ++i) inner *= shape[i];
+  }
+};
+
+// zeros of `shape` with g's slices added at index along axis: the gradient of index_select.
+Tensor index_add(const Tensor& g, const Tensor& index, const Shape& shape, std::int64_t axis) {
+  Array y = Array::zeros(shape, g.dtype());
+  const Array from = g.array().contiguous(), ids = index.array().contiguous();
+  const Around to(shape, static_cast<std::size_t>(axis));
+  dispatch_number("index_select", g.dtype(), [&]<class T>() {
+    T* out = y.mutable_data<T>();
+    const T* in = from.data<T>();
+    const std::int64_t* id = ids.data<std::int64_t>();
+    for (std::int64_t o = 0; o < to.outer; ++o) {
+      for (std::int64_t k = 0; k < ids.numel(); ++k) {
+        T* row = out + (o * to.size + id[k]) * to.inner;
+        for (std::int64_t i = 0; i < to.inner; ++i) row[i] += *in++;
+      }
+    }
+  });
+  return record("index_add", y, {g}, [=](const Tensor& gg) { return index_select(gg, axis, index); });
+}
+
+void require_gather_shapes(const char* op, const Tensor& x, std::size_t axis, const Tensor& index) {
+  bool fits = index.shape().size() == x.shape().size();
+  for (std::size_t i = 0; fits && i < x.shape().size(); ++i) fits = i == axis || index.shape()[i] <= x.shape()[i];
+  require(fits, op, "index needs as many axes as x, and no other size larger than x's", {{"x", x}, {"index", index}});
+}
+
+// Calls f(position in x, position in index) for each element of a contiguous index, in order.
+template <class F>
+void for_each_indexed(const Shape& x_shape, std::size_t axis, const Array& index, F&& f) {
+  const Strides strides = contiguous_strides(x_shape);
+  const std::int64_t* id = index.data<std::int64_t>();
+  Dims at = Dims::filled(index.rank(), 0);
+  for (std::int64_t k = 0; k < index.numel(); ++k) {
+    std::int64_t position = id[k] * strides[axis];
+    for (std::size_t d = 0; d < at.size(); ++d) position += d == axis ? 0 : at[d] * strides[d];
+    f(position, k);
+    for (std::size_t d = at.size(); d-- > 0;) {
+      if (++at[d] < index.shape()[d]) break;
+      at[d] = 0;
+    }
+  }
+}
+
+}  // namespace
+
+Tensor index_select(const Tensor& x, std::int64_t axis, const Tensor& index) {
+  const auto i = normalize_axis("index_select", axis, x.shape().size());
+  require(index.defined() && index.shape().size() == 1, "index_select", "index must have one axis", {{"x", x}, {"index", index}});
+  require_indices("index_select", "index", index, x.shape()[i]);
+  Shape shape = x.shape();
+  shape[i] = index.numel();
+  Array y = Array::empty(shape, x.dtype());
+  const Array from = x.array().contiguous(), ids = index.array().contiguous();
+  const Around around(x.shape(), i);
+  dispatch(x.dtype(), [&]<class T>() {
+    T* out = y.mutable_data<T>();
+    const T* in = from.data<T>();
+    const std::int64_t* id = ids.data<std::int64_t>();
+    for (std::int64_t o = 0; o < around.outer; ++o) {
+      for (std::int64_t k = 0; k < ids.numel(); ++k) {
+        out = std::copy_n(in + (o * around.size + id[k]) * around.inner, around.inner, out);
+      }
+    }
+  });
+  return record("index_select", y, {x}, [=, from = x.shape(), a = static_cast<std::int64_t>(i)](const Tensor& g) {
+    return index_add(g, index, from, a);
+  });
+}
+
+Tensor gather(const Tensor& x, std::int64_t axis, const Tensor& index) {
+  const auto i = normalize_axis("gather", axis, x.shape().size());
+  require_indices("gather", "index", index, x.shape()[i]);
+  require_gather_shapes("gather", x, i, index);
+  Array y = Array::empty(index.shape(), x.dtype());
+  const Array from = x.array().contiguous(), ids = index.array().contiguous();
+  dispatch(x.dtype(), [&]<class T>() {
+    T* out = y.mutable_data<T>();
+    const T* in = from.data<T>();
+    for_each_indexed(x.shape(), i, ids, [&](std::int64_t at, std::int64_t k) { out[k] = in[at]; });
+  });
+  return record("gather", y, {x}, [=, from = x.shape()](const Tensor& g) {
+    return scatter_add(zeros(from, g.dtype()), axis, index, g);
+  });
+}
+
+Tensor scatter_add(const Tensor& x, std::int64_t axis, const Tensor& index, const Tensor& src) {
+  const auto i = normalize_axis("scatter_add", axis, x.shape().size());
+  require_same_dtype("scatter_add", {{"x", x}, {"src", src}});
+  require_indices("scatter_add", "index", index, x.shape()[i]);
+  require(index.shape() == src.shape(), "scatter_add", "index and src must have one shape", {{"x", x}, {"index", index}, {"src", src}});
+  require_gather_shapes("scatter_add", x, i, index);
+  Array y = x.array().copy();
+  const Array from = src.array().contiguous(), ids = index.array().contiguous();
+  dispatch_number("scatter_add", x.dtype(), [&]<class T>() {
+    T* out = y.mutable_data<T>();
+    const T* in = from.data<T>();
+    for_each_indexed(x.shape(), i, ids, [&](std::int64_t at, std::int64_t k) { out[at] += in[k]; });
+  });
+  return record("scatter_add", y, {x, src}, [](const Tensor& g) { return g; },
+                [=](const Tensor& g) { return gather(g, axis, index); });
+}
+
+TopK topk(const Tensor& x, std::int64_t k, std::int64_t axis) {
+  const auto i = normalize_axis("topk", axis, x.shape().size());
+  if (k < 0 || k > x.shape()[i]) {
+    throw ShapeError(fmt::format("topk: k = {} is outside [0, {}]{}", k, x.shape()[i], describe({{"x", x}})));
+  }
+  const Array rows = x.array().transpose(i, x.shape().size() - 1).contiguous();
+  Shape shape = rows.shape();
+  const std::int64_t n = shape.back();
+  shape[shape.size() - 1] = k;
+  Array indices = Array::empty(shape, int64);
+  dispatch_number("topk", x.dtype(), [&]<class T>() {
+    std::int64_t* out = indices.mutable_data<std::int64_t>();
+    std::vector<std::int64_t> order(static_cast<std::size_t>(n));
+    for (std::int64_t r = 0; n > 0 && r < rows.numel() / n; ++r) {
+      const T* row = rows.data<T>() + r * n;
+      std::iota(order.begin(), order.end(), std::int64_t{0});
+      std::partial_sort(order.begin(), order.begin() + k, order.end(), [row](std::int64_t a, std::int64_t b) {
+        const bool a_nan = row[a] != row[a], b_nan = row[b] != row[b];  // NaN counts as largest, as in PyTorch
+        if (a_nan != b_nan) return a_nan;
+        return a_nan || row[a] == row[b] ? a < b : row[a] > row[b];
+      });
+      out = std::copy_n(order.begin(), k, out);
+    }
+  });
+  const Tensor index(indices.transpose(i, x.shape().size() - 1).contiguous());
+  return {gather(x, axis, index), index};
+}
+
+namespace {
+
+// Keeps elements (row, column) with low <= column - row <= high of the last two axes.
+Tensor band(const char* op, const Tensor& x, bool lower, std::int64_t diagonal) {
+  require(x.shape().size() >= 2, op, "needs at least two axes", {{"x", x}});
+  const std::int64_t rows = x.size(-2), columns = x.size(-1);
+  diagonal = std::clamp(diagonal, -rows - 1, columns + 1);  // farther changes nothing, and could overflow
+  Array y = x.array().copy();
+  dispatch(x.dtype(), [&]<class T>() {
+    T* p = y.mutable_data<T>();
+    for (std::int64_t r = 0; columns > 0 && r < y.numel() / columns; ++r, p += columns) {
+      const std::int64_t edge = std::clamp<std::int64_t>(r % rows + diagonal + (lower ? 1 : 0), 0, columns);
+      if (lower) std::fill(p + edge, p + columns, T(0));
+      else std::fill(p, p + edge, T(0));
+    }
+  });
+  return record(op, y, {x}, [=](const Tensor& g) { return band(op, g, lower, diagonal); });
+}
+
+}  // namespace
+
+Tensor tril(const Tensor& x, std::int64_t diagonal) { return band("tril", x, true, diagonal); }
+Tensor triu(const Tensor& x, std::int64_t diagonal) { return band("triu", x, false, diagonal); }
+
+}  // namespace gradus

@@ -1,0 +1,73 @@
+#pragma once
+// Element-by-element loops over Arrays: the bridge from ops to kernels.
+#include "framework/kernels/strided.h"
+#include "framework/kernels/vector.h"
+#include "framework/ops/check.h"
+
+namespace gradus {
+
+// y = f(x) for each element, x of element type T. f: T -> Out.
+template <class T, class Out = T, class F>
+Array map(const Array& x, F&& f) {
+  Array y = Array::empty(x.shape(), dtype_of<Out>);
+  if (y.numel() == 0) return y;
+  Out* out = y.mutable_data<Out>();
+  const T* in = x.data<T>();
+  kernels::for_each_run<2>(y.shape(), {y.strides(), x.strides()}, [&](const auto& at, std::int64_t n, const auto& step) {
+    Out* a = out + at[0];
+    const T* b = in + at[1];
+    for (std::int64_t i = 0; i < n; ++i) a[i * step[0]] = f(b[i * step[1]]);
+  });
+  return y;
+}
+
+// y = f(a, b), both broadcast to `shape`. f: (T, T) -> Out.
+template <class T, class Out = T, class F>
+Array map(const Array& a, const Array& b, const Shape& shape, F&& f) {
+  Array y = Array::empty(shape, dtype_of<Out>);
+  if (y.numel() == 0) return y;
+  Out* out = y.mutable_data<Out>();
+  const T *p = a.data<T>(), *q = b.data<T>();
+  kernels::for_each_run<3>(shape, {y.strides(), broadcast_strides(a, shape), broadcast_strides(b, shape)},
+                           [&](const auto& at, std::int64_t n, const auto& step) {
+    Out* r = out + at[0];
+    const T *u = p + at[1], *v = q + at[2];
+    for (std::int64_t i = 0; i < n; ++i) r[i * step[0]] = f(u[i * step[1]], v[i * step[2]]);
+  });
+  return y;
+}
+
+// y = kernel(x) through a vector kernel: pick(table) names it, as in [](const auto& k) { return k.exp; }.
+template <class Pick>
+Array map_vector(const char* op, const Tensor& x, Pick pick) {
+  require_float(op, {{"x", x}});
+  const Array in = x.array().contiguous();
+  Array y = Array::empty(in.shape(), in.dtype());
+  dispatch_float(op, in.dtype(), [&]<class T>() {
+    const auto kernel = pick(kernels::vector_kernels<T>());
+    const T* from = in.data<T>();
+    T* out = y.mutable_data<T>();
+    kernels::parallel_for(in.numel(), kernels::elementwise_grain, [&](std::int64_t begin, std::int64_t end) {
+      kernel(end - begin, from + begin, out + begin);
+    });
+  });
+  return y;
+}
+
+// y = kernel(x, z): two contiguous arrays of one shape.
+template <class Pick>
+Array map_vector(const char* op, const Array& x, const Array& z, Pick pick) {
+  const Array in = x.contiguous(), other = z.contiguous();
+  Array y = Array::empty(in.shape(), in.dtype());
+  dispatch_float(op, in.dtype(), [&]<class T>() {
+    const auto kernel = pick(kernels::vector_kernels<T>());
+    const T *from = in.data<T>(), *and_from = other.data<T>();
+    T* out = y.mutable_data<T>();
+    kernels::parallel_for(in.numel(), kernels::elementwise_grain, [&](std::int64_t begin, std::int64_t end) {
+      kernel(end - begin, from + begin, and_from + begin, out + begin);
+    });
+  });
+  return y;
+}
+
+}  // namespace gradus

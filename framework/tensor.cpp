@@ -1,0 +1,112 @@
+#include "framework/tensor.h"
+
+#include <fmt/format.h>
+
+#include "framework/error.h"
+#include "framework/node.h"
+
+namespace gradus {
+
+namespace {
+thread_local bool recording = true;
+const std::shared_ptr<Node> no_node;
+const std::string no_name;
+}  // namespace
+
+GradMode::GradMode(bool enabled) : before_(recording) { recording = enabled; }
+GradMode::~GradMode() { recording = before_; }
+bool grad_enabled() { return recording; }
+
+Tensor::Impl::~Impl() {
+  if (node) bury(std::move(node));
+}
+
+Tensor::Tensor(Array array, bool requires_grad) : Tensor(std::move(array), std::shared_ptr<Node>()) {
+  if (requires_grad) set_requires_grad();
+}
+
+Tensor::Tensor(Array array, std::shared_ptr<Node> made_by) : impl_(std::make_shared<Impl>()) {
+  if (!array.defined()) reject_undefined();
+  impl_->array = std::move(array);
+  impl_->node = std::move(made_by);
+}
+
+void Tensor::reject_undefined() { throw GradientError("an undefined tensor was used as a value"); }
+
+std::int64_t Tensor::size(std::int64_t axis) const {
+  return shape()[normalize_axis("size", axis, shape().size())];
+}
+
+bool Tensor::is_leaf() const { return !impl().node || impl().node->is_leaf(); }
+
+Tensor& Tensor::set_requires_grad(bool on) {
+  if (!is_leaf()) throw GradientError("set_requires_grad: only a leaf can be told; detach() the tensor first");
+  if (on && !is_float(dtype())) reject_dtype("set_requires_grad", "a floating-point tensor", dtype());
+  if (on && !impl_->node) impl_->node = std::make_shared<Node>(nullptr, impl_->array);
+  if (!on) impl_->node.reset();
+  return *this;
+}
+
+Tensor Tensor::grad() const { return impl().node ? impl().node->grad : Tensor(); }
+
+void Tensor::set_grad(const Tensor& g) const {
+  if (!g.defined() && !impl().node) return;
+  if (!impl().node || !is_leaf()) throw GradientError("set_grad: only a leaf that requires a gradient has one");
+  if (g.defined() && (g.shape() != shape() || g.dtype() != dtype())) {
+    throw ShapeError(fmt::format("set_grad: the gradient must be like its tensor\n  tensor    {} {}  {}\n  gradient  {} {}",
+                                 shape().str(), gradus::name(dtype()), name(), g.shape().str(), gradus::name(g.dtype())));
+  }
+  impl_->node->grad = g;
+}
+
+Tensor Tensor::detach() const { return Tensor(array()); }
+
+void Tensor::assign(const Tensor& values) const {
+  if (!is_leaf()) throw GradientError("assign: this tensor is the result of an op; only leaves can be overwritten");
+  if (requires_grad() && grad_enabled()) {
+    throw GradientError("assign: a tensor that requires a gradient can be overwritten only under NoGrad");
+  }
+  if (!broadcasts_to(values.shape(), shape())) {
+    throw ShapeError(fmt::format("assign: the values must broadcast to the tensor\n  tensor  {}  {}\n  values  {}",
+                                 shape().str(), name(), values.shape().str()));
+  }
+  Array view = array();
+  copy_into(view, values.array());
+}
+
+void Tensor::set_array(Array array) const {
+  if (!is_leaf()) throw GradientError("set_array: this tensor is the result of an op; only leaves can be exchanged");
+  if (impl().node) {
+    if (!is_float(array.dtype())) reject_dtype("set_array", "a floating-point array for a learned tensor", array.dtype());
+    impl_->node = std::make_shared<Node>(nullptr, array);
+  }
+  impl_->array = std::move(array);
+}
+
+const std::string& Tensor::name() const { return impl_ && impl_->name ? *impl_->name : no_name; }
+void Tensor::set_name(const std::string& name) const {
+  impl();
+  if (!impl_->name) impl_->name = std::make_unique<std::string>(name);
+  else if (*impl_->name != name) *impl_->name = name;
+}
+
+const std::shared_ptr<Node>& Tensor::node() const { return impl_ ? impl_->node : no_node; }
+
+Parameter::Parameter(const Tensor& initial) {
+  if (initial.defined()) static_cast<Tensor&>(*this) = Tensor(initial.array(), true);
+}
+Buffer::Buffer(const Tensor& initial) {
+  if (initial.defined()) static_cast<Tensor&>(*this) = Tensor(initial.array());
+}
+
+namespace detail {
+void reject_values(const char* what, std::int64_t given, const Shape& shape) {
+  throw ShapeError(fmt::format("{} of {} values does not fill shape {}", what, given, shape.str()));
+}
+Array item_array(const Tensor& x) {
+  if (x.numel() != 1) throw ShapeError(fmt::format("item: needs a tensor of one element, got shape {}", x.shape().str()));
+  return x.array();
+}
+}  // namespace detail
+
+}  // namespace gradus

@@ -1,0 +1,206 @@
+#pragma once
+#include <initializer_list>
+#include <iosfwd>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "framework/array.h"
+
+namespace gradus {
+
+class Node;
+
+// A value in a dynamic computation graph: a shared handle to an Array, whether it needs a gradient, and how it was
+// made. Copying a Tensor copies the handle. No op changes its inputs; only `assign` writes into a value.
+class Tensor {
+ public:
+  Tensor() = default;  // undefined: "no bias", "no mask", "no gradient yet"
+  explicit Tensor(Array array, bool requires_grad = false);
+  Tensor(Array array, std::shared_ptr<Node> made_by);  // the output of an op; ops use record() in autograd.h
+
+  bool defined() const { return impl_ != nullptr; }
+  const Array& array() const { return impl().array; }
+  const Shape& shape() const { return impl().array.shape(); }
+  std::int64_t dim() const { return static_cast<std::int64_t>(shape().size()); }
+  std::int64_t size(std::int64_t axis) const;  // negative axes count from the end
+  std::int64_t numel() const { return array().numel(); }
+  DType dtype() const { return array().dtype(); }
+
+  // The only element of a tensor with one; ShapeError otherwise. Converts to T.
+  template <class T = double>
+  T item() const;
+  // All elements in row-major order, converted to T.
+  template <class T = float>
+  std::vector<T> to_vector() const;
+
+  bool requires_grad() const { return impl_ && impl_->node != nullptr; }
+  bool is_leaf() const;
+  // A leaf starts (or stops) collecting a gradient. GradientError unless floating point and a leaf.
+  Tensor& set_requires_grad(bool on = true);
+  // What backward left here; undefined before the first backward, or for a tensor that needs none.
+  Tensor grad() const;
+  void set_grad(const Tensor& g) const;  // undefined clears it
+  void zero_grad() const { set_grad(Tensor()); }
+  // The same values outside the graph; storage is shared.
+  Tensor detach() const;
+
+  // d(this)/d(leaf) is added to grad() of every leaf that this was computed from. The seed is 1 for one element, else
+  // `gradient` must be given with this shape. The graph is freed unless retain_graph; with create_graph the gradients
+  // are themselves part of a graph. GradientError, GraphFreedError, VersionError: nothing was added anywhere.
+  struct BackwardOptions {
+    bool retain_graph = false, create_graph = false;
+  };
+  void backward() const;
+  void backward(const Tensor& gradient) const;
+  void backward(const Tensor& gradient, BackwardOptions options) const;
+
+  // Overwrites the values in place (broadcast, converted). Leaves only, and under NoGrad when it requires a gradient;
+  // every alias sees it, and a backward that needed the old values is refused.
+  void assign(const Tensor& values) const;
+  // Exchanges the array for another, of any shape and dtype (loading, casting). Leaves only.
+  void set_array(Array array) const;
+
+  // The dotted name that parameters() and friends gave; empty otherwise. Errors show it.
+  const std::string& name() const;
+  void set_name(const std::string& name) const;
+
+  const std::shared_ptr<Node>& node() const;  // null when no gradient is needed
+  bool same_as(const Tensor& other) const { return impl_ == other.impl_; }
+  long use_count() const { return impl_.use_count(); }
+
+ private:
+  struct Impl {
+    Array array;
+    std::shared_ptr<Node> node;
+    std::unique_ptr<std::string> name;
+    ~Impl();
+  };
+  const Impl& impl() const {
+    if (!impl_) reject_undefined();
+    return *impl_;
+  }
+  [[noreturn]] static void reject_undefined();
+
+  std::shared_ptr<Impl> impl_;
+};
+
+// A tensor that a layer learns: a leaf that requires a gradient. Move-only, so that two layers can't share one by
+// accident; `Tensor t = parameter` or passing it on shares the handle on purpose (weight tying).
+class Parameter : public Tensor {
+ public:
+  Parameter() = default;  // undefined: this layer has none
+  explicit Parameter(const Tensor& initial);
+  Parameter(Parameter&&) noexcept = default;
+  Parameter& operator=(Parameter&&) noexcept = default;
+};
+
+// A tensor that a layer keeps but does not learn (saved with the state). Move-only as well.
+class Buffer : public Tensor {
+ public:
+  Buffer() = default;
+  explicit Buffer(const Tensor& initial);
+  Buffer(Buffer&&) noexcept = default;
+  Buffer& operator=(Buffer&&) noexcept = default;
+};
+
+// While alive, this thread records graphs or does not.
+class GradMode {
+ public:
+  explicit GradMode(bool enabled);
+  ~GradMode();
+  GradMode(const GradMode&) = delete;
+  GradMode& operator=(const GradMode&) = delete;
+
+ private:
+  bool before_;
+};
+struct NoGrad : GradMode {
+  NoGrad() : GradMode(false) {}
+};
+bool grad_enabled();
+
+// ---- tensors from C++ values
+template <class T>
+constexpr DType default_dtype = std::is_same_v<T, bool> ? boolean : std::is_integral_v<T> ? int64 : float32;
+
+// Copies a vector's values into a tensor; int becomes int64. ShapeError when their number is not the shape's.
+template <class T>
+  requires std::is_arithmetic_v<T>
+Tensor from_vector(const std::vector<T>& values, const Shape& shape);
+
+// tensor(1.5), tensor({1, 2, 3}), tensor({{0., 1.}, {1., 0.}}): doubles become float32, integers int64, bools bool,
+// unless dtype says otherwise. ShapeError when rows differ in length.
+template <class T>
+  requires std::is_arithmetic_v<T>
+Tensor tensor(T value, DType dtype = default_dtype<T>);
+template <class T>
+  requires std::is_arithmetic_v<T>
+Tensor tensor(std::initializer_list<T> values, DType dtype = default_dtype<T>);
+template <class T>
+  requires std::is_arithmetic_v<T>
+Tensor tensor(std::initializer_list<std::initializer_list<T>> rows, DType dtype = default_dtype<T>);
+
+// As NumPy prints: brackets, four decimals, long axes shortened to their ends; and the dtype where it is not float32.
+std::string to_string(const Tensor& x);
+std::ostream& operator<<(std::ostream& out, const Tensor& x);
+
+// ---- template definitions
+namespace detail {
+[[noreturn]] void reject_values(const char* what, std::int64_t given, const Shape& shape);
+Array item_array(const Tensor& x);  // ShapeError unless x has one element
+}  // namespace detail
+
+template <class T>
+std::vector<T> Tensor::to_vector() const {
+  const Array a = cast(array(), dtype_of<T>).contiguous();
+  const T* p = a.data<T>();
+  return std::vector<T>(p, p + a.numel());
+}
+
+template <class T>
+T Tensor::item() const {
+  return *cast(detail::item_array(*this), dtype_of<T>).template data<T>();
+}
+
+template <class T>
+  requires std::is_arithmetic_v<T>
+Tensor from_vector(const std::vector<T>& values, const Shape& shape) {
+  if (static_cast<std::int64_t>(values.size()) != numel(shape)) {
+    detail::reject_values("from_vector", static_cast<std::int64_t>(values.size()), shape);
+  }
+  using E = std::conditional_t<std::is_same_v<T, bool> || std::is_floating_point_v<T>, T, std::int64_t>;
+  Array a = Array::empty(shape, dtype_of<E>);
+  std::copy(values.begin(), values.end(), a.mutable_data<E>());
+  return Tensor(std::move(a));
+}
+
+template <class T>
+  requires std::is_arithmetic_v<T>
+Tensor tensor(T value, DType dtype) {
+  return Tensor(cast(from_vector(std::vector<T>{value}, {}).array(), dtype));
+}
+
+template <class T>
+  requires std::is_arithmetic_v<T>
+Tensor tensor(std::initializer_list<T> values, DType dtype) {
+  return Tensor(cast(from_vector(std::vector<T>(values), {static_cast<std::int64_t>(values.size())}).array(), dtype));
+}
+
+template <class T>
+  requires std::is_arithmetic_v<T>
+Tensor tensor(std::initializer_list<std::initializer_list<T>> rows, DType dtype) {
+  const Shape shape{static_cast<std::int64_t>(rows.size()),
+                    rows.size() ? static_cast<std::int64_t>(rows.begin()->size()) : 0};
+  std::vector<T> values;
+  for (const auto& row : rows) {
+    if (static_cast<std::int64_t>(row.size()) != shape[1]) {
+      detail::reject_values("tensor: a row", static_cast<std::int64_t>(row.size()), shape);
+    }
+    values.insert(values.end(), row.begin(), row.end());
+  }
+  return Tensor(cast(from_vector(values, shape).array(), dtype));
+}
+
+}  // namespace gradus
