@@ -1,0 +1,2 @@
+#define GRADUS_ISA avx2
+#include "framework/kernels/isa/tables.inl"

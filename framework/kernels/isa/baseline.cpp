@@ -1,0 +1,2 @@
+#define GRADUS_ISA baseline
+#include "framework/kernels/isa/tables.inl"
