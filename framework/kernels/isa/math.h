@@ -66,7 +66,7 @@ GRADUS_INLINE float hyperbolic_tangent(float x) {
   p = p * z + 1.33314422036e-1f;
   p = p * z - 3.33332819422e-1f;
   const float small = p * z * x + x, big = 1.f - 2.f / (exponential(2.f * a) + 1.f);
-  return a < 0.625f ? small : __builtin_copysignf(big, x);
+  return __builtin_copysignf(a < 0.625f ? small : big, x);
 }
 GRADUS_INLINE double hyperbolic_tangent(double x) { return __builtin_tanh(x); }
 
@@ -88,6 +88,19 @@ GRADUS_INLINE float erf_inside(float x) {
   p = p * z + 1.128379165726710f;
   return x * p;
 }
+// erfc(a) exp(a^2) for a = 1/q >= 2
+GRADUS_INLINE float erfc_far(float q) {
+  const float y = q * q;
+  float r = -1.047766399936249e1f;
+  r = r * y + 1.297719955372516e1f;
+  r = r * y - 7.495518717768503f;
+  r = r * y + 2.921019019210786f;
+  r = r * y - 1.015265279202700f;
+  r = r * y + 4.218463358204948e-1f;
+  r = r * y - 2.820767439740514e-1f;
+  r = r * y + 5.641895067754075e-1f;
+  return q * r;
+}
 // erfc(a) exp(a^2) for a = 1/q >= 1
 GRADUS_INLINE float erfc_scaled(float q) {
   const float y = q * q;
@@ -100,15 +113,7 @@ GRADUS_INLINE float erfc_scaled(float q) {
   p = p * y + 3.404879937665872e-1f;
   p = p * y - 2.741127028184656e-1f;
   p = p * y + 5.638259427386472e-1f;
-  float r = -1.047766399936249e1f;
-  r = r * y + 1.297719955372516e1f;
-  r = r * y - 7.495518717768503f;
-  r = r * y + 2.921019019210786f;
-  r = r * y - 1.015265279202700f;
-  r = r * y + 4.218463358204948e-1f;
-  r = r * y - 2.820767439740514e-1f;
-  r = r * y + 5.641895067754075e-1f;
-  return q * (q > 0.5f ? p : r);
+  return q > 0.5f ? q * p : erfc_far(q);
 }
 // exp(-scale x^2), scale a power of two: x^2 as an exact high part and a small rest, or its rounding is amplified
 GRADUS_INLINE float exp_minus_square(float x, float scale) {
@@ -128,9 +133,22 @@ template <class T> struct Normal { T cdf, density; };
 GRADUS_INLINE Normal<float> normal(float x) {
   float a = absolute(x);
   a = a > 15.f ? 15.f : a;
-  const float e = exp_minus_square(a, 0.5f), s = a * 0.70710678f;
-  const float far = 0.5f * e * erfc_scaled(1.41421356f / (s > 1.f ? a : 1.41421356f));
-  const float tail = s <= 1.f ? 0.5f - 0.5f * erf_inside(s) : far;
+  const float e = exp_minus_square(a, 0.5f);
+  // The tail times exp(x^2 / 2) is smooth: a polynomial (Chebyshev interpolation) up to 2 sqrt(2), then as for erfc
+  const float u = a - 1.41421356f;
+  float p = -6.843089637e-07f;
+  p = p * u + 2.925259823e-06f;
+  p = p * u - 7.998994623e-06f;
+  p = p * u + 3.082552183e-05f;
+  p = p * u - 1.228458279e-04f;
+  p = p * u + 4.377598844e-04f;
+  p = p * u - 1.472492127e-03f;
+  p = p * u + 4.695526291e-03f;
+  p = p * u - 1.400552022e-02f;
+  p = p * u + 3.859306480e-02f;
+  p = p * u - 9.659503311e-02f;
+  p = p * u + 2.137917832e-01f;
+  const float tail = e * (a <= 2.82842712f ? p : 0.5f * erfc_far(1.41421356f / (a > 2.f ? a : 2.f)));
   const float cdf = x < 0 ? tail : 1.f - tail;
   return {x == x ? cdf : x, 0.398942280f * e};
 }

@@ -13,6 +13,22 @@ struct Tables {
   void (*pack)(std::int64_t k, std::int64_t n, const T* b, std::int64_t row_step, std::int64_t col_step, T* out);
   void (*gemm_packed)(std::int64_t m, std::int64_t n, std::int64_t k, T alpha, const T* a, std::int64_t row_step,
                       std::int64_t col_step, const T* packed, T beta, T* c, std::int64_t ldc);
+
+  // isa/rows.h: as in kernels/rows.h, but on one thread, and sums over rows (dweight, dbias, out) are added to
+  using Rows = void (*)(std::int64_t rows, std::int64_t n, const T* x, T* y);
+  using RowsGrad = void (*)(std::int64_t rows, std::int64_t n, const T* y, const T* g, T* dx);
+  Rows softmax, log_softmax, logsumexp;
+  RowsGrad softmax_grad, log_softmax_grad;
+  void (*layer_norm)(std::int64_t rows, std::int64_t n, const T* x, const T* weight, const T* bias, double eps, T* y,
+                     double* mean, double* rstd);
+  void (*layer_norm_grad)(std::int64_t rows, std::int64_t n, const T* x, const T* weight, const double* mean,
+                          const double* rstd, const T* g, T* dx, T* dweight, T* dbias);
+  void (*add_bias)(std::int64_t rows, std::int64_t n, const T* x, const T* bias, T* y, bool relu);
+  void (*column_sum)(std::int64_t rows, std::int64_t n, const T* x, T* out);
+  void (*cross_entropy)(std::int64_t rows, std::int64_t n, const T* x, const std::int64_t* target, const T* weight,
+                        double smoothing, T* loss, double* lse);
+  void (*cross_entropy_grad)(std::int64_t rows, std::int64_t n, const T* x, const std::int64_t* target, const T* scale,
+                             double smoothing, const double* lse, T* dx);
 };
 
 // The chosen set; see vector.h.
