@@ -29,6 +29,12 @@ struct Tables {
                         double smoothing, T* loss, double* lse);
   void (*cross_entropy_grad)(std::int64_t rows, std::int64_t n, const T* x, const std::int64_t* target, const T* scale,
                              double smoothing, const double* lse, T* dx);
+
+  // isa/random.h
+  void (*dropout)(std::int64_t n, const T* x, const T* residual, std::uint32_t threshold, T scale, std::uint64_t seed,
+                  std::uint64_t block, T* y);
+  void (*adam)(std::int64_t n, T* p, const T* g, T* m, T* v, T keep, T l2, T one_minus_beta1, T beta2,
+               T one_minus_beta2, T root_correction2, T eps, T step);
 };
 
 // The chosen set; see vector.h.

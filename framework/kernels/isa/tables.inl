@@ -1,6 +1,7 @@
 // The body of baseline.cpp, avx2.cpp and avx512.cpp, which differ in compiler flags and in GRADUS_ISA.
 #include "framework/kernels/isa/gemm.h"
 #include "framework/kernels/isa/maps.h"
+#include "framework/kernels/isa/random.h"
 #include "framework/kernels/isa/rows.h"
 
 namespace gradus::kernels::GRADUS_ISA {
@@ -24,6 +25,8 @@ const Tables<T>& make_table(const char* isa) {
       .column_sum = column_sum_rows<T>,
       .cross_entropy = cross_entropy_rows<T>,
       .cross_entropy_grad = cross_entropy_grad_rows<T>,
+      .dropout = dropout_run<T>,
+      .adam = adam_run<T>,
   };
   return t;
 }

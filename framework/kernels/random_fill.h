@@ -1,0 +1,24 @@
+#pragma once
+#include <cstdint>
+
+namespace gradus::kernels {
+
+// Draws from the stream of (seed, block): 32-bit draw i is lane i % 4 of philox4x32(seed, block + i / 4), so results
+// depend neither on the number of threads nor on the instruction set.
+
+// y[i] = x[i] / (1 - p) where draw i is kept (probability 1 - p), else 0 (even for x = NaN). 0 <= p <= 1; n draws. The
+// gradient is the same call on the gradient: making the draws again costs less than storing a mask.
+template <class T>
+void dropout(std::int64_t n, const T* x, double p, std::uint64_t seed, std::uint64_t block, T* y);
+// y = residual + dropout(x)
+template <class T>
+void dropout_add(std::int64_t n, const T* x, const T* residual, double p, std::uint64_t seed, std::uint64_t block, T* y);
+
+// Uniform in [low, high), and normal by Box and Muller. fill_draws(n) draws.
+template <class T>
+void fill_uniform(std::int64_t n, double low, double high, std::uint64_t seed, std::uint64_t block, T* y);
+template <class T>
+void fill_normal(std::int64_t n, double mean, double deviation, std::uint64_t seed, std::uint64_t block, T* y);
+constexpr std::int64_t fill_draws(std::int64_t n) { return (2 * n + 3) / 4 * 4; }
+
+}  // namespace gradus::kernels
