@@ -1,9 +1,36 @@
-# One binary of all doctest files; ctest shows one line per folder of tests.
+# One binary of all doctest files; ctest shows one line per folder of tests (or per file directly in tests/).
 file(GLOB_RECURSE test_sources CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/tests/*.cpp)
 list(FILTER test_sources EXCLUDE REGEX "^tests/cmake/")
 if(test_sources)
   add_executable(gradus_tests ${test_sources})
   gradus_compile_options(gradus_tests)
   target_link_libraries(gradus_tests PRIVATE gradus::models gradus::optim gradus::framework gradus_doctest
-    gradus_headers fmt::fmt ZLIB::ZLIB)
+    gradus_headers fmt::fmt ZLIB::ZLIB OpenMP::OpenMP_CXX)
+  set(filters "")
+  foreach(source IN LISTS test_sources)
+    file(STRINGS ${source} has_cases LIMIT_COUNT 1 REGEX "TEST_CASE|TEST_SUITE")
+    if(has_cases)
+      string(REGEX REPLACE "^(tests/[^/]+/).*" "\\1*" filter ${source})
+      list(APPEND filters ${filter})
+    endif()
+  endforeach()
+  list(REMOVE_DUPLICATES filters)
+  foreach(filter IN LISTS filters)
+    string(REGEX REPLACE "^tests/(test_)?|(/\\*|\\.cpp)$" "" name ${filter})
+    add_test(NAME ${name} COMMAND gradus_tests "--source-file=*${filter}" WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+    # A filter that selects nothing must not count as passed.
+    set_tests_properties(${name} PROPERTIES TIMEOUT 900 FAIL_REGULAR_EXPRESSION "test cases: +0 ")
+  endforeach()
 endif()
+
+# What a user of the libraries meets: the installed package, its headers, the snippets of the documentation. Scripts
+# in tests/cmake; they work in <build>/tests and call the compiler, hence the label, by which to leave them out.
+set(package_environment SOURCE_DIR=${PROJECT_SOURCE_DIR} BINARY_DIR=${PROJECT_BINARY_DIR} CMAKE=${CMAKE_COMMAND}
+  CONFIG=$<CONFIG> CXX=${CMAKE_CXX_COMPILER} CXXFLAGS=${CMAKE_CXX_FLAGS} LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER}
+  GENERATOR=${CMAKE_GENERATOR})
+foreach(test IN ITEMS install headers consumer subdirectory snippets)
+  add_test(NAME package_${test} COMMAND bash ${PROJECT_SOURCE_DIR}/tests/cmake/${test}.sh)
+  set_tests_properties(package_${test} PROPERTIES ENVIRONMENT "${package_environment}" TIMEOUT 900 LABELS package)
+endforeach()
+set_tests_properties(package_install PROPERTIES FIXTURES_SETUP installed)
+set_tests_properties(package_headers package_consumer package_snippets PROPERTIES FIXTURES_REQUIRED installed)

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Every ```cpp block of README.md and docs/ that holds a main compiles against the installed package, links and runs.
+source "$(dirname "$0")/setup.sh"
+dir="$work/snippets"
+rm -rf "$dir"
+mkdir -p "$dir"
+cp "$SOURCE_DIR/tests/cmake/consumer/CMakeLists.txt" "$dir"
+cd "$SOURCE_DIR"
+for page in README.md docs/*.md; do
+  [ -f "$page" ] || continue
+  name=$(basename "$page" .md)
+  awk -v prefix="$dir/$name" -v page="$page" '
+    function finish() {
+      if (text ~ /int main *\(/) printf "#line %d \"%s\"\n%s", first, page, text > (prefix "_" first ".cpp")
+      inside = 0
+    }
+    inside && /^ *```/ { finish(); next }
+    inside { text = text $0 "\n"; next }
+    /^ *```cpp/ { inside = 1; first = NR + 1; text = "" }' "$page"
+done
+shopt -s nullglob
+sources=("$dir"/*.cpp)
+if [ "${#sources[@]}" -eq 0 ]; then
+  echo "no program in README.md or docs/"
+  exit 0
+fi
+build_consumer "$dir" -DCMAKE_PREFIX_PATH="$prefix"
+cd "$dir"
+for source in "${sources[@]}"; do
+  name=$(basename "$source" .cpp)
+  echo "== $name"
+  timeout 300 "./build/$name" </dev/null
+done
