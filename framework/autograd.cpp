@@ -77,7 +77,31 @@ bool Self::needs(std::size_t input) const {
   return node_->inputs[input] != nullptr && (input >= 64 || (wanted_ >> input & 1));
 }
 
+// ---- recording
+
+namespace {
+thread_local const Observer::Function* observer = nullptr;
+
+void notify(const char* op, const Tensor& output, const Tensor* inputs, std::size_t n) {
+  if (!observer) [[likely]] return;
+  struct Pause {  // ops that the observer itself runs are not observed
+    const Observer::Function* f = std::exchange(observer, nullptr);
+    ~Pause() { observer = f; }
+  } pause;
+  (*pause.f)(op, output, std::vector<Tensor>(inputs, inputs + n));
+}
+}  // namespace
+
+Observer::Observer(Function f) : f_(std::move(f)), before_(std::exchange(observer, &f_)) {}
+Observer::~Observer() { observer = before_; }
+
 namespace detail {
+
+Tensor plain(const char* op, Array output, const Tensor* inputs, std::size_t n) {
+  Tensor out(std::move(output));
+  notify(op, out, inputs, n);
+  return out;
+}
 
 bool wants_graph(const Tensor* inputs, std::size_t n) {
   return grad_enabled() && std::any_of(inputs, inputs + n, [](const Tensor& x) { return x.requires_grad(); });
@@ -94,13 +118,15 @@ Tensor record_node(const char* op, Array output, const Tensor* inputs, std::size
   }
   see(output);
   node->backward = std::move(backward);
-  return Tensor(std::move(output), std::move(node));
+  Tensor out(std::move(output), std::move(node));
+  notify(op, out, inputs, n);
+  return out;
 }
 
 }  // namespace detail
 
 Tensor record(const char* op, Array output, const std::vector<Tensor>& inputs, BackwardFunction backward) {
-  if (!detail::wants_graph(inputs.data(), inputs.size())) return Tensor(std::move(output));
+  if (!detail::wants_graph(inputs.data(), inputs.size())) return detail::plain(op, std::move(output), inputs.data(), inputs.size());
   return detail::record_node(op, std::move(output), inputs.data(), inputs.size(), std::move(backward));
 }
 

@@ -28,6 +28,7 @@ using BackwardFunction = std::function<Gradients(const Tensor& g, const Self& se
 
 namespace detail {
 bool wants_graph(const Tensor* inputs, std::size_t n);
+Tensor plain(const char* op, Array output, const Tensor* inputs, std::size_t n);  // the result without a graph
 Tensor record_node(const char* op, Array output, const Tensor* inputs, std::size_t n, BackwardFunction backward);
 
 template <class F>
@@ -47,7 +48,7 @@ concept ReturnsAll = std::is_same_v<Gradients, std::remove_cvref_t<decltype(run_
 // are written in ops: with create_graph their own graph is recorded.
 template <class... F>
 Tensor record(const char* op, Array output, std::initializer_list<Tensor> inputs, F... backward) {
-  if (!detail::wants_graph(inputs.begin(), inputs.size())) return Tensor(std::move(output));
+  if (!detail::wants_graph(inputs.begin(), inputs.size())) return detail::plain(op, std::move(output), inputs.begin(), inputs.size());
   return detail::record_node(op, std::move(output), inputs.begin(), inputs.size(),
                              [... f = std::move(backward)](const Tensor& g, const Self& self) -> Gradients {
     if constexpr (sizeof...(F) == 1 && (detail::ReturnsAll<F> && ...)) {
@@ -74,6 +75,21 @@ Gradients through(F&& composed, const std::vector<Tensor>& inputs, const Tensor&
   GradMode recorded(true);
   return grad(composed(), inputs, g, {.retain_graph = true, .create_graph = true});
 }
+
+// While alive, f(op, output, inputs) sees every op of this thread as it runs, forward and backward: to teach, to profile, to find
+// where a NaN comes from. Observers nest; the innermost one sees.
+class Observer {
+ public:
+  using Function = std::function<void(const char* op, const Tensor& output, const std::vector<Tensor>& inputs)>;
+  explicit Observer(Function f);
+  ~Observer();
+  Observer(const Observer&) = delete;
+  Observer& operator=(const Observer&) = delete;
+
+ private:
+  Function f_;
+  const Function* before_;
+};
 
 std::int64_t live_nodes();  // how many recorded ops and leaves exist now: a leak shows here
 

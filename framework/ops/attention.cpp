@@ -38,7 +38,7 @@ Tensor attention_weights(const Tensor& q, const Tensor& k, const AttentionOption
   require_attention("attention_weights", q, k, k, o);
   const double scale = o.scale.value_or(1 / std::sqrt(static_cast<double>(q.size(3))));
   const double inf = std::numeric_limits<double>::infinity();
-  Tensor scores = matmul(q * scale, transpose(k, -1, -2));  // (b,h,t,s)
+  Tensor scores = matmul(q, transpose(k, -1, -2)) * scale;  // (b,h,t,s)
   if (scores.numel() == 0) return scores;
   const Tensor may = allowed(q.size(2), k.size(2), o);
   if (!may.defined()) return dropout(softmax(scores, -1), o.dropout, o.training);

@@ -1,0 +1,103 @@
+// The copy task of The Annotated Transformer (Rush 2018): learn to say again what was said. Ten numbers in, the same ten
+// out; the quickest proof that attention, masks, training and decoding fit together.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+
+#include "examples/progress.h"
+#include "framework/framework.h"
+#include "models/transformer.h"
+#include "optim/optim.h"
+
+using namespace gradus;
+
+namespace {
+
+constexpr std::int64_t vocabulary = 11;  // 0 is padding, 1 to 10 are symbols, and 1 begins every sequence
+constexpr std::int64_t length = 10;
+
+Tensor random_sequences(std::int64_t n) {
+  return cat({ones({n, 1}, int64), randint(1, vocabulary, {n, length - 1})}, 1);  // (n, 10)
+}
+
+// What the decoder reads: all but the last symbol. What it must say: all but the first.
+Tensor decoder_input(const Tensor& x) { return contiguous(slice(x, 1, 0, length - 1)); }
+Tensor decoder_target(const Tensor& x) { return contiguous(slice(x, 1, 1, length)); }
+
+std::vector<std::vector<std::int64_t>> repeat(const models::Transformer& model, const Tensor& source) {
+  return model.generate(source, {.start = 1, .end = -1, .max_length = length - 1});
+}
+
+double exact_match(const models::Transformer& model, std::int64_t n) {
+  const Tensor source = random_sequences(n);
+  const auto said = repeat(model, source);
+  const auto wanted = decoder_target(source).to_vector<std::int64_t>();
+  std::int64_t right = 0;
+  for (std::int64_t i = 0; i < n; ++i) {
+    right += std::equal(said[static_cast<std::size_t>(i)].begin(), said[static_cast<std::size_t>(i)].end(),
+                        wanted.begin() + i * (length - 1), wanted.begin() + (i + 1) * (length - 1));
+  }
+  return static_cast<double>(right) / static_cast<double>(n);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Trains the Transformer of The Annotated Transformer to copy ten numbers, then decodes 1 to 10."};
+  std::uint64_t seed = 1;
+  int threads = 2, epochs = 10, batches = 20;
+  std::int64_t batch = 30, d_model = 512, layers = 2;
+  app.add_option("--seed", seed, "of weights, data and dropout")->capture_default_str();
+  app.add_option("--threads", threads)->capture_default_str()->check(CLI::PositiveNumber);
+  app.add_option("--epochs", epochs)->capture_default_str()->check(CLI::NonNegativeNumber);
+  app.add_option("--batches", batches, "an epoch")->capture_default_str()->check(CLI::PositiveNumber);
+  app.add_option("--batch", batch, "sequences a batch")->capture_default_str()->check(CLI::PositiveNumber);
+  app.add_option("--d-model", d_model, "width; the feed-forward layers are 4 times as wide")->capture_default_str()->check(CLI::PositiveNumber);
+  app.add_option("--layers", layers)->capture_default_str()->check(CLI::PositiveNumber);
+  CLI11_PARSE(app, argc, argv);
+
+  set_num_threads(threads);
+  manual_seed(seed);
+  auto model = models::Transformer{.source_vocabulary = vocabulary,
+                                   .target_vocabulary = vocabulary,
+                                   .d_model = d_model,
+                                   .heads = 8,
+                                   .d_ff = 4 * d_model,
+                                   .encoder_layers = layers,
+                                   .decoder_layers = layers,
+                                   .norm_first = true,
+                                   .output_bias = true};
+  auto adam = optim::Adam(parameters(model), {.beta1 = 0.9, .beta2 = 0.98, .eps = 1e-9});
+  const auto schedule = optim::Noam{.d_model = static_cast<double>(d_model), .warmup = 400};
+  fmt::print("copy task: {} parameters, {} epochs of {} batches of {} sequences\n", parameter_count(model), epochs, batches, batch);
+
+  std::int64_t step = 0;
+  for (int epoch = 1; epoch <= epochs; ++epoch) {
+    double training_loss = 0;
+    train(model);
+    for (int i = 0; i < batches; ++i) {
+      const Tensor x = random_sequences(batch);
+      const Tensor loss = cross_entropy(model(x, decoder_input(x)), decoder_target(x), {.ignore_index = 0});
+      adam.zero_grad();
+      loss.backward();
+      adam.set_lr(schedule(++step));
+      adam.step();
+      training_loss += loss.item() / batches;
+    }
+
+    eval(model);
+    NoGrad guard;
+    double evaluation_loss = 0;
+    for (int i = 0; i < 5; ++i) {
+      const Tensor x = random_sequences(batch);
+      evaluation_loss += cross_entropy(model(x, decoder_input(x)), decoder_target(x), {.ignore_index = 0}).item() / 5;
+    }
+    fmt::print("epoch {:2d}  training loss {:.3f}  evaluation loss {:.3f}\n", epoch, training_loss, evaluation_loss);
+    std::fflush(stdout);
+  }
+
+  const auto said = repeat(model, reshape(arange(1, vocabulary), {1, length}));
+  fmt::print("1 2 3 4 5 6 7 8 9 10 -> 1 {}\n", fmt::join(said.front(), " "));
+  fmt::print("exact match on 1000 held-out sequences: {:.1f} %\n", 100 * exact_match(model, 1000));
+}
