@@ -64,7 +64,12 @@ GRADUS_INLINE void gemm_panel(std::int64_t k, T alpha, const T* a, std::int64_t 
     } else {
       T buffer[2 * w];
       store(buffer, v0), store(buffer + w, v1);
-      for (std::int64_t j = 0; j < width; ++j) row[j] = beta == 0 ? buffer[j] : buffer[j] + beta * row[j];
+      std::int64_t j = 0;
+      if (width >= w) {
+        store(row, beta == 0 ? v0 : v0 + beta * load(row));
+        j = w;
+      }
+      for (; j < width; ++j) row[j] = beta == 0 ? buffer[j] : buffer[j] + beta * row[j];
     }
   }
 }

@@ -1,32 +1,56 @@
 // Philox4x32-10 for many counters at once (kernels/philox.h has the one-counter form), dropout, and Adam.
 #pragma once
 #include "framework/kernels/isa/math.h"
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
 
 namespace gradus::kernels {
 namespace {
 
-// out[4 i + lane] = lane of the block first + i, for i < blocks. blocks: at most philox_blocks.
-constexpr int philox_blocks = 64;
-GRADUS_INLINE void philox_fill(std::uint64_t seed, std::uint64_t first, std::uint32_t* out) {
-#pragma omp simd
-  for (int i = 0; i < philox_blocks; ++i) {
-    const std::uint64_t counter = first + std::uint64_t(i);
-    std::uint32_t c0 = std::uint32_t(counter), c1 = std::uint32_t(counter >> 32), c2 = 0, c3 = 0;
+using Wide = Vec<std::uint64_t>;
+
+// Products of the lower halves of the 64-bit lanes; their upper halves may hold anything.
+GRADUS_INLINE Wide multiply_low(Wide a, std::uint32_t factor) {
+#if defined(__AVX512F__)
+  return Wide(_mm512_maskz_mul_epu32(0xff, __m512i(a), _mm512_set1_epi64(factor)));
+#elif defined(__AVX2__)
+  return Wide(_mm256_mul_epu32(__m256i(a), _mm256_set1_epi64x(factor)));
+#elif defined(__SSE2__)
+  return Wide(_mm_mul_epu32(__m128i(a), _mm_set1_epi64x(factor)));
+#else
+  return (a & 0xffffffffu) * std::uint64_t{factor};
+#endif
+}
+
+// out[4 i + lane] = lane of the block first + i, for i < blocks rounded up to a multiple of 8
+inline void philox_fill(std::uint64_t seed, std::uint64_t first, std::int64_t blocks, std::uint32_t* out) {
+  constexpr int w = lanes<std::uint64_t>;
+  Wide index, low_half, high_half;
+  for (int i = 0; i < w; ++i) {
+    index[i] = std::uint64_t(i);
+    low_half[i] = std::uint64_t(i / 2 + (i % 2) * w);  // interleave two vectors: their first and second halves
+    high_half[i] = low_half[i] + w / 2;
+  }
+  for (std::int64_t i = 0; i < blocks; i += w) {
+    const Wide counter = index + (first + std::uint64_t(i));
+    Wide c0 = counter, c1 = counter >> 32, c2{}, c3{};
     std::uint32_t k0 = std::uint32_t(seed), k1 = std::uint32_t(seed >> 32);
 #pragma GCC unroll 10
     for (int round = 0; round < 10; ++round) {
-      const std::uint64_t p0 = std::uint64_t{0xD2511F53} * c0, p1 = std::uint64_t{0xCD9E8D57} * c2;
-      c0 = std::uint32_t(p1 >> 32) ^ c1 ^ k0;
-      c1 = std::uint32_t(p1);
-      c2 = std::uint32_t(p0 >> 32) ^ c3 ^ k1;
-      c3 = std::uint32_t(p0);
+      const Wide p0 = multiply_low(c0, 0xD2511F53u), p1 = multiply_low(c2, 0xCD9E8D57u);
+      c0 = (p1 >> 32) ^ c1 ^ std::uint64_t{k0};
+      c1 = p1;
+      c2 = (p0 >> 32) ^ c3 ^ std::uint64_t{k1};
+      c3 = p0;
       k0 += 0x9E3779B9u;
       k1 += 0xBB67AE85u;
     }
-    out[4 * i] = c0;
-    out[4 * i + 1] = c1;
-    out[4 * i + 2] = c2;
-    out[4 * i + 3] = c3;
+    const Wide first_two = (c0 & 0xffffffffu) | (c1 << 32), last_two = (c2 & 0xffffffffu) | (c3 << 32);
+    const Wide a = __builtin_shuffle(first_two, last_two, low_half);
+    const Wide b = __builtin_shuffle(first_two, last_two, high_half);
+    __builtin_memcpy(out + 4 * i, &a, sizeof a);  // little endian: the first draw is the lower half
+    __builtin_memcpy(out + 4 * i + 2 * w, &b, sizeof b);
   }
 }
 
@@ -34,10 +58,11 @@ GRADUS_INLINE void philox_fill(std::uint64_t seed, std::uint64_t first, std::uin
 template <class T>
 void dropout_run(std::int64_t n, const T* x, const T* residual, std::uint32_t threshold, T scale, std::uint64_t seed,
                  std::uint64_t block, T* y) {
-  std::uint32_t draws[4 * philox_blocks];
-  for (std::int64_t begin = 0; begin < n; begin += 4 * philox_blocks, block += philox_blocks) {
-    philox_fill(seed, block, draws);
-    const std::int64_t m = smaller(4 * philox_blocks, n - begin);
+  constexpr std::int64_t run = 256;
+  std::uint32_t draws[run];
+  for (std::int64_t begin = 0; begin < n; begin += run, block += run / 4) {
+    const std::int64_t m = smaller(run, n - begin);
+    philox_fill(seed, block, (m + 3) / 4, draws);
     const T *in = x + begin, *add = residual == nullptr ? nullptr : residual + begin;
     T* out = y + begin;
     if (add == nullptr) {

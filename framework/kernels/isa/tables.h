@@ -1,4 +1,5 @@
 #pragma once
+#include "framework/kernels/attention.h"
 #include "framework/kernels/vector.h"
 
 namespace gradus::kernels {
@@ -35,6 +36,14 @@ struct Tables {
                   std::uint64_t block, T* y);
   void (*adam)(std::int64_t n, T* p, const T* g, T* m, T* v, T keep, T l2, T one_minus_beta1, T beta2,
                T one_minus_beta2, T root_correction2, T eps, T step);
+
+  // isa/attention.h
+  std::int64_t (*attention_scratch)(std::int64_t s, std::int64_t d);
+  void (*attention_forward)(const Attention<T>& a, std::int64_t index, std::int64_t row_begin, std::int64_t row_end,
+                            T* o, HeadStrides o_strides, T* lse, T* scratch);
+  void (*attention_backward)(const Attention<T>& a, std::int64_t index, const T* o, HeadStrides o_strides, const T* lse,
+                             const T* g, HeadStrides g_strides, T* dq, HeadStrides dq_strides, T* dk,
+                             HeadStrides dk_strides, T* dv, HeadStrides dv_strides, T* scratch);
 };
 
 // The chosen set; see vector.h.

@@ -1,4 +1,5 @@
 // The body of baseline.cpp, avx2.cpp and avx512.cpp, which differ in compiler flags and in GRADUS_ISA.
+#include "framework/kernels/isa/attention.h"
 #include "framework/kernels/isa/gemm.h"
 #include "framework/kernels/isa/maps.h"
 #include "framework/kernels/isa/random.h"
@@ -27,6 +28,9 @@ const Tables<T>& make_table(const char* isa) {
       .cross_entropy_grad = cross_entropy_grad_rows<T>,
       .dropout = dropout_run<T>,
       .adam = adam_run<T>,
+      .attention_scratch = attention_scratch<T>,
+      .attention_forward = attention_forward_head<T>,
+      .attention_backward = attention_backward_head<T>,
   };
   return t;
 }
