@@ -80,26 +80,27 @@ bool Self::needs(std::size_t input) const {
 // ---- recording
 
 namespace {
-thread_local const Observer::Function* observer = nullptr;
-
-void notify(const char* op, const Tensor& output, const Tensor* inputs, std::size_t n) {
-  if (!observer) [[likely]] return;
-  struct Pause {  // ops that the observer itself runs are not observed
-    const Observer::Function* f = std::exchange(observer, nullptr);
-    ~Pause() { observer = f; }
-  } pause;
-  (*pause.f)(op, output, std::vector<Tensor>(inputs, inputs + n));
-}
+thread_local Observer* observer = nullptr;
 }  // namespace
 
-Observer::Observer(Function f) : f_(std::move(f)), before_(std::exchange(observer, &f_)) {}
+Observer::Observer(Function f, bool steps) : f_(std::move(f)), steps_(steps), before_(std::exchange(observer, this)) {}
 Observer::~Observer() { observer = before_; }
+bool Observer::wants_steps() { return observer && observer->steps_; }
+
+void Observer::notify(const char* op, const Tensor& output, const Tensor* inputs, std::size_t n) {
+  if (!observer) [[likely]] return;
+  struct Pause {  // ops that the observer itself runs are not observed
+    Observer* paused = std::exchange(observer, nullptr);
+    ~Pause() { observer = paused; }
+  } pause;
+  pause.paused->f_(op, output, std::vector<Tensor>(inputs, inputs + n));
+}
 
 namespace detail {
 
 Tensor plain(const char* op, Array output, const Tensor* inputs, std::size_t n) {
   Tensor out(std::move(output));
-  notify(op, out, inputs, n);
+  Observer::notify(op, out, inputs, n);
   return out;
 }
 
@@ -119,7 +120,7 @@ Tensor record_node(const char* op, Array output, const Tensor* inputs, std::size
   see(output);
   node->backward = std::move(backward);
   Tensor out(std::move(output), std::move(node));
-  notify(op, out, inputs, n);
+  Observer::notify(op, out, inputs, n);
   return out;
 }
 
@@ -330,6 +331,18 @@ Gradients grad(const Tensor& output, const std::vector<Tensor>& inputs, const Te
   walk.run(seed);
   Gradients out;
   for (const auto& t : targets) out.push_back(walk.gradient_of(t.get()));
+  return out;
+}
+
+Gradients detail::grad_where_needed(const Tensor& output, const std::vector<Tensor>& inputs, const Tensor& g) {
+  std::vector<Tensor> needed;
+  for (const auto& x : inputs) {
+    if (x.requires_grad()) needed.push_back(x);
+  }
+  const Gradients found = grad(output, needed, g, {.retain_graph = true, .create_graph = true});
+  Gradients out;
+  std::size_t next = 0;
+  for (const auto& x : inputs) out.push_back(x.requires_grad() ? found[next++] : Tensor());
   return out;
 }
 

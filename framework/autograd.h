@@ -70,25 +70,33 @@ Gradients grad(const Tensor& output, const std::vector<Tensor>& inputs, const Te
                Tensor::BackwardOptions options = {});
 
 // The gradients of a fused op when they must themselves be differentiable: recompute `composed` and differentiate that.
+// Inputs that need no gradient (or are undefined) get an undefined one.
+namespace detail {
+Gradients grad_where_needed(const Tensor& output, const std::vector<Tensor>& inputs, const Tensor& g);
+}
 template <class F>
 Gradients through(F&& composed, const std::vector<Tensor>& inputs, const Tensor& g) {
   GradMode recorded(true);
-  return grad(composed(), inputs, g, {.retain_graph = true, .create_graph = true});
+  return detail::grad_where_needed(composed(), inputs, g);
 }
 
 // While alive, f(op, output, inputs) sees every op of this thread as it runs, forward and backward: to teach, to profile, to find
-// where a NaN comes from. Observers nest; the innermost one sees.
+// where a NaN comes from. With `steps`, attention runs as its composition, so that its scores and weights are seen too.
+// Observers nest; the innermost one sees.
 class Observer {
  public:
   using Function = std::function<void(const char* op, const Tensor& output, const std::vector<Tensor>& inputs)>;
-  explicit Observer(Function f);
+  explicit Observer(Function f, bool steps = false);
   ~Observer();
   Observer(const Observer&) = delete;
   Observer& operator=(const Observer&) = delete;
+  static bool wants_steps();  // does this thread's innermost one?
+  static void notify(const char* op, const Tensor& output, const Tensor* inputs, std::size_t n);
 
  private:
   Function f_;
-  const Function* before_;
+  bool steps_;
+  Observer* before_;
 };
 
 std::int64_t live_nodes();  // how many recorded ops and leaves exist now: a leak shows here

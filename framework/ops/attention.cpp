@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include "framework/kernels/attention.h"
 #include "framework/ops.h"
 #include "framework/ops/map.h"
 
@@ -42,17 +43,76 @@ Tensor attention_weights(const Tensor& q, const Tensor& k, const AttentionOption
   if (scores.numel() == 0) return scores;
   const Tensor may = allowed(q.size(2), k.size(2), o);
   if (!may.defined()) return dropout(softmax(scores, -1), o.dropout, o.training);
+  // A row that may attend nothing has no softmax: it gets even scores, and then weights of 0.
+  const Tensor none = max(to(may, int64), -1, true) == 0;
+  const bool some_empty = max(to(none, int64)).item() > 0;
   scores = masked_fill(scores, logical_not(may), -inf);
-  Tensor top = max(scores.detach(), -1, true);
-  top = where(top == -inf, zeros_like(top), top);  // a row that may attend nothing: all weights 0
-  const Tensor e = exp(scores - top);
-  const Tensor total = sum(e, -1, true);
-  return dropout(e / where(total == 0, ones_like(total), total), o.dropout, o.training);
+  if (some_empty) scores = masked_fill(scores, expand(none, scores.shape()), 0);
+  Tensor weights = softmax(scores, -1);
+  if (some_empty) weights = masked_fill(weights, expand(none, scores.shape()), 0);
+  return dropout(weights, o.dropout, o.training);
 }
+
+namespace {
+
+// An array that the kernel can read: elements of a head side by side. Otherwise a copy.
+Array head_rows(const Array& x) { return x.strides()[3] == 1 || x.shape()[3] <= 1 ? x : x.copy(); }
+
+kernels::HeadStrides head_strides(const Array& x) { return {x.strides()[0], x.strides()[1], x.strides()[2]}; }
+
+// An uninitialised (b,h,t,d) that lies in memory as (b,t,h,d): joining the heads again is then a view.
+Array interleaved_heads(const Shape& s, DType dtype) {
+  return Array::empty({s[0], s[2], s[1], s[3]}, dtype).transpose(1, 2);
+}
+
+template <class T>
+kernels::Attention<T> problem(const Array& q, const Array& k, const Array& v, const AttentionOptions& o, double scale) {
+  kernels::Attention<T> a{.b = q.shape()[0], .h = q.shape()[1], .t = q.shape()[2], .s = k.shape()[2], .d = q.shape()[3],
+                          .scale = static_cast<T>(scale), .q = q.data<T>(), .k = k.data<T>(), .v = v.data<T>(),
+                          .q_strides = head_strides(q), .k_strides = head_strides(k), .v_strides = head_strides(v)};
+  if (o.mask.defined()) {
+    const Strides m = broadcast_strides(o.mask.array(), {a.b, a.h, a.t, a.s});
+    a.mask = o.mask.array().data<bool>();
+    a.mask_b = m[0], a.mask_h = m[1], a.mask_t = m[2], a.mask_s = m[3];
+  }
+  a.causal = o.causal;
+  a.causal_offset = a.s - a.t;
+  a.dropout = o.training ? o.dropout : 0;
+  return a;
+}
+
+}  // namespace
 
 Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& o) {
   require_attention("scaled_dot_product_attention", q, k, v, o);
-  return matmul(attention_weights(q, k, o), v);
+  // The kernel knows one width, and shows nobody its weights.
+  if (v.size(3) != q.size(3) || Observer::wants_steps()) return matmul(attention_weights(q, k, o), v);
+
+  const double scale = o.scale.value_or(1 / std::sqrt(static_cast<double>(q.size(3))));
+  const Array qs = head_rows(q.array()), ks = head_rows(k.array()), vs = head_rows(v.array());
+  Array y = interleaved_heads(q.shape(), q.dtype()), lse = Array::empty({q.size(0), q.size(1), q.size(2)}, q.dtype());
+  Generator::State stream{};
+  dispatch_float("scaled_dot_product_attention", q.dtype(), [&]<class T>() {
+    auto a = problem<T>(qs, ks, vs, o, scale);
+    if (a.dropout > 0) stream = default_generator().reserve(kernels::attention_draws(a));
+    a.seed = stream.seed, a.block = stream.offset / 4;
+    kernels::attention_forward(a, y.mutable_data<T>(), head_strides(y), lse.mutable_data<T>());
+  });
+  return record("scaled_dot_product_attention", y, {q, k, v}, [=](const Tensor& g) -> Gradients {
+    if (grad_enabled()) {
+      if (o.training && o.dropout > 0) throw NotImplementedError("scaled_dot_product_attention: no gradient of the gradient with dropout");
+      return through([&] { return matmul(attention_weights(q, k, o), v); }, {q, k, v}, g);
+    }
+    const Array gs = head_rows(g.array());
+    Array dq = interleaved_heads(q.shape(), q.dtype()), dk = interleaved_heads(k.shape(), q.dtype()), dv = interleaved_heads(v.shape(), q.dtype());
+    dispatch_float("scaled_dot_product_attention", g.dtype(), [&]<class T>() {
+      auto a = problem<T>(qs, ks, vs, o, scale);
+      a.seed = stream.seed, a.block = stream.offset / 4;
+      kernels::attention_backward(a, y.data<T>(), head_strides(y), lse.data<T>(), gs.data<T>(), head_strides(gs), dq.mutable_data<T>(),
+                                  head_strides(dq), dk.mutable_data<T>(), head_strides(dk), dv.mutable_data<T>(), head_strides(dv));
+    });
+    return {Tensor(dq), Tensor(dk), Tensor(dv)};
+  });
 }
 
 }  // namespace gradus

@@ -1,8 +1,6 @@
 #include <cmath>
-#include <numbers>
 
-#include "framework/kernels/parallel.h"
-#include "framework/kernels/philox.h"
+#include "framework/kernels/random_fill.h"
 #include "framework/ops.h"
 #include "framework/ops/check.h"
 
@@ -37,51 +35,20 @@ Tensor arange(double start, double end, double step, DType dtype) {
 
 Tensor arange(std::int64_t end) { return arange(0, static_cast<double>(end)); }
 
-namespace {
-
-// Element i is made from draw offset + i of the stream (doubles take two draws, element i those of 2 i and 2 i + 1).
-template <class T>
-T unit(const std::array<std::uint32_t, 4>& draws, std::size_t lane) {  // in [0, 1)
-  if constexpr (std::is_same_v<T, float>) return static_cast<float>(draws[lane] >> 8) * 0x1p-24f;
-  else return static_cast<double>((std::uint64_t{draws[2 * lane]} << 32 | draws[2 * lane + 1]) >> 11) * 0x1p-53;
-}
-
-// Fills y with f(four (two) units of a counter block, out).
-template <class T, class F>
-void fill_random(Array& y, Generator& generator, F f) {
-  constexpr std::int64_t lanes = std::is_same_v<T, float> ? 4 : 2;
-  const auto stream = generator.reserve(y.numel() * 4 / lanes);
-  T* out = y.mutable_data<T>();
-  const std::int64_t n = y.numel();
-  kernels::parallel_for((n + lanes - 1) / lanes, 4096, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t block = begin; block < end; ++block) {
-      const auto draws = kernels::philox4x32(stream.seed, stream.offset / 4 + static_cast<std::uint64_t>(block));
-      T values[lanes];
-      for (std::size_t lane = 0; lane < lanes; ++lane) values[lane] = unit<T>(draws, lane);
-      f(values, lanes);
-      std::copy_n(values, std::min(lanes, n - block * lanes), out + block * lanes);
-    }
-  });
-}
-
-}  // namespace
-
 Tensor rand(const Shape& shape, DType dtype, Generator& generator) {
   Array y = Array::empty(shape, dtype);
-  dispatch_float("rand", dtype, [&]<class T>() { fill_random<T>(y, generator, [](T*, std::int64_t) {}); });
+  dispatch_float("rand", dtype, [&]<class T>() {
+    const auto stream = generator.reserve(kernels::fill_draws(y.numel()));
+    kernels::fill_uniform<T>(y.numel(), 0, 1, stream.seed, stream.offset / 4, y.mutable_data<T>());
+  });
   return Tensor(y);
 }
 
 Tensor randn(const Shape& shape, DType dtype, Generator& generator) {
   Array y = Array::empty(shape, dtype);
   dispatch_float("randn", dtype, [&]<class T>() {
-    fill_random<T>(y, generator, [](T* u, std::int64_t n) {  // Box and Muller 1958, in pairs
-      for (std::int64_t i = 0; i < n; i += 2) {
-        const T radius = std::sqrt(T(-2) * std::log(T(1) - u[i])), angle = T(2) * std::numbers::pi_v<T> * u[i + 1];
-        u[i] = radius * std::cos(angle);
-        u[i + 1] = radius * std::sin(angle);
-      }
-    });
+    const auto stream = generator.reserve(kernels::fill_draws(y.numel()));
+    kernels::fill_normal<T>(y.numel(), 0, 1, stream.seed, stream.offset / 4, y.mutable_data<T>());
   });
   return Tensor(y);
 }

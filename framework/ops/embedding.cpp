@@ -1,3 +1,4 @@
+#include "framework/kernels/embedding.h"
 #include "framework/ops.h"
 #include "framework/ops/map.h"
 
@@ -5,21 +6,20 @@ namespace gradus {
 
 namespace {
 
-// zeros (V, d) with g's rows added at ids: the gradient of a look-up. Rows of padding_idx are left out.
+// zeros (V, d) with g's rows added at ids: the gradient of a look-up. padding_idx gets none.
 Tensor add_rows(const Tensor& g, const Tensor& ids, std::int64_t rows, std::int64_t padding_idx) {
   const std::int64_t d = g.size(-1);
   Array y = Array::zeros({rows, d}, g.dtype());
   const Array from = g.array().contiguous(), index = ids.array().contiguous();
   dispatch_float("embedding", g.dtype(), [&]<class T>() {
-    const auto add = kernels::vector_kernels<T>().add_inplace;
     T* out = y.mutable_data<T>();
-    const T* in = from.data<T>();
-    const std::int64_t* id = index.data<std::int64_t>();
-    for (std::int64_t i = 0; i < index.numel(); ++i) {
-      if (id[i] != padding_idx) add(d, in + i * d, out + id[i] * d);
-    }
+    kernels::scatter_add_rows(index.numel(), d, index.data<std::int64_t>(), from.data<T>(), out);
+    if (padding_idx >= 0 && padding_idx < rows) std::fill_n(out + padding_idx * d, d, T(0));
   });
-  return record("embedding_backward", y, {g}, [=](const Tensor& gg) { return embedding(ids, gg, padding_idx); });
+  return record("embedding_backward", y, {g}, [=](const Tensor& gg) {
+    const Tensor read = embedding(ids, gg);
+    return padding_idx < 0 ? read : masked_fill(read, unsqueeze(ids == static_cast<double>(padding_idx), -1), 0);
+  });
 }
 
 }  // namespace
@@ -34,13 +34,7 @@ Tensor embedding(const Tensor& ids, const Tensor& weight, std::int64_t padding_i
   Array y = Array::empty(shape, weight.dtype());
   const Array table = weight.array().contiguous(), index = ids.array().contiguous();
   dispatch_float("embedding", weight.dtype(), [&]<class T>() {
-    T* out = y.mutable_data<T>();
-    const T* in = table.data<T>();
-    const std::int64_t* id = index.data<std::int64_t>();
-    kernels::parallel_for(index.numel(), std::max<std::int64_t>(1, kernels::elementwise_grain / std::max<std::int64_t>(d, 1)),
-                          [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) std::copy_n(in + id[i] * d, d, out + i * d);
-    });
+    kernels::gather_rows(index.numel(), d, sizeof(T), table.data<T>(), index.data<std::int64_t>(), y.mutable_data<T>());
   });
   return record("embedding", y, {weight}, [=](const Tensor& g) { return add_rows(g, ids, count, padding_idx); });
 }

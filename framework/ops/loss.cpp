@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <cmath>
 
+#include "framework/kernels/rows.h"
 #include "framework/ops.h"
 #include "framework/ops/map.h"
 
@@ -60,7 +62,29 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets, const CrossEnt
     throw ConfigError(fmt::format("cross_entropy: label_smoothing is {}, must be in [0, 1]", o.label_smoothing));
   }
   if (logits.numel() == 0) return sum(logits);
-  return composed_cross_entropy(logits, targets, o);
+
+  const std::int64_t n = logits.size(-1), rows = logits.numel() / n;
+  const Array in = logits.array().contiguous(), ids = targets.array().contiguous();
+  Array lse = Array::empty({rows}, float64), weights = Array::empty({rows}, logits.dtype()), losses = Array::empty({rows}, logits.dtype());
+  const std::int64_t* id = ids.data<std::int64_t>();
+  const double count = static_cast<double>(rows - std::count(id, id + rows, o.ignore_index));
+  Array y = Array::empty({}, logits.dtype());
+  dispatch_float("cross_entropy", logits.dtype(), [&]<class T>() {
+    T* w = weights.mutable_data<T>();
+    for (std::int64_t r = 0; r < rows; ++r) w[r] = id[r] == o.ignore_index ? T(0) : T(1);
+    kernels::cross_entropy(rows, n, in.data<T>(), id, weights.data<T>(), o.label_smoothing, losses.mutable_data<T>(), lse.mutable_data<double>());
+    *y.mutable_data<T>() = static_cast<T>(kernels::sum(rows, losses.data<T>()) / std::max(count, 1.0));
+  });
+  return record("cross_entropy", y, {logits}, [=](const Tensor& g) {
+    if (grad_enabled()) return through([&] { return composed_cross_entropy(logits, targets, o); }, {logits}, g)[0];
+    Array dx = Array::empty(logits.shape(), logits.dtype());
+    dispatch_float("cross_entropy", g.dtype(), [&]<class T>() {
+      const Array row_scale = (Tensor(weights) * (g.item<double>() / std::max(count, 1.0))).array();
+      kernels::cross_entropy_grad(rows, n, in.data<T>(), ids.data<std::int64_t>(), row_scale.data<T>(), o.label_smoothing,
+                                  lse.data<double>(), dx.mutable_data<T>());
+    });
+    return Tensor(dx);
+  });
 }
 
 Tensor mse(const Tensor& prediction, const Tensor& target) {

@@ -1,5 +1,7 @@
 #include <cmath>
 
+#include "framework/kernels/random_fill.h"
+#include "framework/kernels/rows.h"
 #include "framework/ops.h"
 #include "framework/ops/map.h"
 
@@ -14,6 +16,12 @@ Tensor composed_layer_norm(const Tensor& x, const Tensor& weight, const Tensor& 
   return bias.defined() ? y + bias : y;
 }
 
+// The elements of a contiguous array, or null where there is none.
+template <class T>
+const T* elements(const Array& a) {
+  return a.defined() ? a.data<T>() : nullptr;
+}
+
 }  // namespace
 
 Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
@@ -24,21 +32,40 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, dou
     require(!p.defined() || (p.dim() == 1 && p.size(0) == x.size(-1)), "layer_norm", "weight and bias must have one axis, as long as x's last", operands);
   }
   if (!(eps >= 0)) throw ConfigError(fmt::format("layer_norm: eps is {}, must be at least 0", eps));
-  return composed_layer_norm(x, weight, bias, eps);
+
+  const std::int64_t n = x.size(-1), rows = n ? x.numel() / n : 0;
+  const Array in = x.array().contiguous();
+  const Array w = weight.defined() ? weight.array().contiguous() : Array(), b = bias.defined() ? bias.array().contiguous() : Array();
+  Array y = Array::empty(x.shape(), x.dtype()), centre = Array::empty({rows}, float64), rstd = Array::empty({rows}, float64);
+  dispatch_float("layer_norm", x.dtype(), [&]<class T>() {
+    kernels::layer_norm(rows, n, in.data<T>(), elements<T>(w), elements<T>(b), eps, y.mutable_data<T>(), centre.mutable_data<double>(),
+                        rstd.mutable_data<double>());
+  });
+  return record("layer_norm", y, {x, weight, bias}, [=](const Tensor& g, const Self& self) -> Gradients {
+    if (grad_enabled()) return through([&] { return composed_layer_norm(x, weight, bias, eps); }, {x, weight, bias}, g);
+    const Array gs = g.array().contiguous();
+    const auto room = [&](std::size_t i, const Shape& shape) { return self.needs(i) ? Array::empty(shape, g.dtype()) : Array(); };
+    Array dx = room(0, x.shape()), dw = room(1, {n}), db = room(2, {n});
+    dispatch_float("layer_norm", g.dtype(), [&]<class T>() {
+      const auto out = [](Array& a) { return a.defined() ? a.mutable_data<T>() : nullptr; };
+      kernels::layer_norm_grad(rows, n, in.data<T>(), elements<T>(w), centre.data<double>(), rstd.data<double>(), gs.data<T>(),
+                               out(dx), out(dw), out(db));
+    });
+    const auto result = [](const Array& a) { return a.defined() ? Tensor(a) : Tensor(); };
+    return {result(dx), result(dw), result(db)};
+  });
 }
 
 namespace {
 
-// x masked by which numbers the stream drew, scaled: linear in x, so it is its own gradient.
-Tensor drop(const Tensor& x, double p, Generator::State stream) {
-  NoGrad guard;
-  Generator g(stream.seed);
-  g.set_state(stream);
-  return x * to(rand(x.shape(), x.dtype(), g) >= p, x.dtype()) * (1 / (1 - p));
-}
-
+// x masked by what the stream drew, scaled: linear in x, so it is its own gradient.
 Tensor dropped(const Tensor& x, double p, Generator::State stream) {
-  return record("dropout", drop(x, p, stream).array(), {x}, [=](const Tensor& g) { return dropped(g, p, stream); });
+  const Array in = x.array().contiguous();
+  Array y = Array::empty(x.shape(), x.dtype());
+  dispatch_float("dropout", x.dtype(), [&]<class T>() {
+    kernels::dropout(in.numel(), in.data<T>(), p, stream.seed, stream.offset / 4, y.mutable_data<T>());
+  });
+  return record("dropout", y, {x}, [=](const Tensor& g) { return dropped(g, p, stream); });
 }
 
 }  // namespace
@@ -47,7 +74,6 @@ Tensor dropout(const Tensor& x, double p, bool training, Generator& generator) {
   require_float("dropout", {{"x", x}});
   if (!(p >= 0 && p <= 1)) throw ConfigError(fmt::format("dropout: the probability is {}, must be in [0, 1]", p));
   if (!training || p == 0) return x;
-  if (p == 1) return where(full({}, 0, boolean), x, zeros_like(x));  // 0 even where x is inf or NaN
   return dropped(x, p, generator.reserve(x.numel()));
 }
 

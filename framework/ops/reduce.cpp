@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include "framework/kernels/rows.h"
 #include "framework/ops.h"
 #include "framework/ops/map.h"
 
@@ -46,28 +47,6 @@ Array reduce_rows(const Array& x, const Dims& axes, bool keepdim, F f) {
   return y;
 }
 
-// Sums over the leading axes of a contiguous (rows, columns) array: blocks of rows in T, blocks added in double.
-template <class T>
-void sum_columns(const T* x, std::int64_t rows, std::int64_t columns, T* y) {
-  const auto& k = kernels::vector_kernels<T>();
-  constexpr std::int64_t width = 256, height = 512;
-  kernels::parallel_for(columns, std::max(width, kernels::elementwise_grain / std::max<std::int64_t>(rows, 1)),
-                        [&](std::int64_t begin, std::int64_t end) {
-    T partial[width];
-    double total[width];
-    for (std::int64_t c = begin; c < end; c += width) {
-      const std::int64_t n = std::min(width, end - c);
-      std::fill(total, total + n, 0.0);
-      for (std::int64_t top = 0; top < rows; top += height) {
-        std::fill(partial, partial + n, T(0));
-        for (std::int64_t r = top; r < std::min(rows, top + height); ++r) k.add_inplace(n, x + r * columns + c, partial);
-        for (std::int64_t i = 0; i < n; ++i) total[i] += static_cast<double>(partial[i]);
-      }
-      for (std::int64_t i = 0; i < n; ++i) y[c + i] = static_cast<T>(total[i]);
-    }
-  });
-}
-
 Array sum_array(const Array& x, const Dims& axes, bool keepdim) {
   if (x.dtype() == boolean) return sum_array(cast(x, int64), axes, keepdim);
   return dispatch_number("sum", x.dtype(), [&]<class T>() -> Array {
@@ -81,8 +60,12 @@ Array sum_array(const Array& x, const Dims& axes, bool keepdim) {
       const bool leading = axes.size() < x.rank() && (axes.empty() || axes.back() == static_cast<std::int64_t>(axes.size()) - 1);
       if (leading && x.is_contiguous()) {
         Array y = Array::empty(reduced_shape(x.shape(), axes, keepdim), x.dtype());
-        sum_columns(x.data<T>(), count(x.shape(), axes), y.numel(), y.mutable_data<T>());
+        kernels::column_sum(count(x.shape(), axes), y.numel(), x.data<T>(), y.mutable_data<T>());
         return y;
+      }
+      if (axes.size() == x.rank()) {
+        const Array all = x.contiguous();
+        return Array::full(reduced_shape(x.shape(), axes, keepdim), kernels::sum(all.numel(), all.data<T>()), x.dtype());
       }
       const auto kernel = kernels::vector_kernels<T>().sum;
       return reduce_rows<T>(x, axes, keepdim, [kernel](const T* row, std::int64_t n) { return static_cast<T>(kernel(n, row)); });

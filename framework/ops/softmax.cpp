@@ -1,6 +1,8 @@
+// Softmax and its logarithms run along the last axis; any other axis is brought there by a view first.
 #include <cmath>
 #include <limits>
 
+#include "framework/kernels/rows.h"
 #include "framework/ops.h"
 #include "framework/ops/map.h"
 
@@ -8,25 +10,33 @@ namespace gradus {
 
 namespace {
 
-// The largest element of each slice, outside the graph; `instead` where that is not finite, so that x - it is no NaN.
-Tensor shift_of(const Tensor& x, std::int64_t axis, bool finite_only) {
-  NoGrad guard;
-  const Tensor m = max(x, axis, true);
-  return finite_only ? where(abs(m) == std::numeric_limits<double>::infinity(), zeros_like(m), m) : m;
+// The array with `axis` last and contiguous. Applied to a result, it goes back.
+Array axis_last(const Array& x, std::size_t axis) { return x.transpose(axis, x.rank() - 1).contiguous(); }
+
+// y = kernel(rows, n, inputs..., y) along an axis; the inputs have one shape.
+template <class Kernel, class... Arrays>
+Array along(const char* op, std::size_t axis, Kernel kernel, const Arrays&... inputs) {
+  const std::array<Array, sizeof...(inputs)> in{axis_last(inputs, axis)...};
+  Array y = Array::empty(in[0].shape(), in[0].dtype());
+  const std::int64_t n = in[0].shape().back();
+  dispatch_float(op, y.dtype(), [&]<class T>() {
+    T* out = y.mutable_data<T>();
+    if (y.numel() > 0) kernel(y.numel() / n, n, in[0].template data<T>(), in[sizeof...(inputs) - 1].template data<T>(), out);
+  });
+  return axis_last(y, axis);
 }
 
 }  // namespace
 
 Tensor softmax(const Tensor& x, std::int64_t axis) {
   require_float("softmax", {{"x", x}});
-  normalize_axis("softmax", axis, x.shape().size());
-  if (x.numel() == 0) return x * 1.0;
-  Array y = [&] {
-    NoGrad guard;
-    const Tensor e = exp(x - shift_of(x, axis, false));
-    return (e / sum(e, axis, true)).array();
-  }();
-  return record("softmax", y, {x}, [y, axis](const Tensor& g, const Self& self) {
+  const auto i = normalize_axis("softmax", axis, x.shape().size());
+  const Array y = along("softmax", i, [](auto rows, auto n, auto* in, auto*, auto* out) { kernels::softmax(rows, n, in, out); }, x.array());
+  return record("softmax", y, {x}, [=](const Tensor& g, const Self& self) {
+    if (!grad_enabled()) {
+      return Tensor(along("softmax", i, [](auto rows, auto n, auto* s, auto* gs, auto* out) { kernels::softmax_grad(rows, n, s, gs, out); },
+                          y, g.array()));
+    }
     const Tensor s = self(y);
     return s * (g - sum(g * s, axis, true));
   });
@@ -34,32 +44,31 @@ Tensor softmax(const Tensor& x, std::int64_t axis) {
 
 Tensor log_softmax(const Tensor& x, std::int64_t axis) {
   require_float("log_softmax", {{"x", x}});
-  normalize_axis("log_softmax", axis, x.shape().size());
-  if (x.numel() == 0) return x * 1.0;
-  Array y = [&] {
-    NoGrad guard;
-    const Tensor shifted = x - shift_of(x, axis, false);
-    return (shifted - log(sum(exp(shifted), axis, true))).array();
-  }();
-  return record("log_softmax", y, {x}, [y, axis](const Tensor& g, const Self& self) {
+  const auto i = normalize_axis("log_softmax", axis, x.shape().size());
+  const Array y = along("log_softmax", i, [](auto rows, auto n, auto* in, auto*, auto* out) { kernels::log_softmax(rows, n, in, out); }, x.array());
+  return record("log_softmax", y, {x}, [=](const Tensor& g, const Self& self) {
+    if (!grad_enabled()) {
+      return Tensor(along("log_softmax", i, [](auto rows, auto n, auto* s, auto* gs, auto* out) { kernels::log_softmax_grad(rows, n, s, gs, out); },
+                          y, g.array()));
+    }
     return g - exp(self(y)) * sum(g, axis, true);
   });
 }
 
 Tensor logsumexp(const Tensor& x, std::int64_t axis, bool keepdim) {
   require_float("logsumexp", {{"x", x}});
-  const auto i = static_cast<std::int64_t>(normalize_axis("logsumexp", axis, x.shape().size()));
-  Array y = [&] {
-    NoGrad guard;
-    if (x.size(i) == 0) return full(reduced_shape(x.shape(), {i}, keepdim), -std::numeric_limits<double>::infinity(), x.dtype()).array();
-    const Tensor shift = shift_of(x, i, true);
-    const Tensor total = log(sum(exp(x - shift), i, true)) + shift;
-    return (keepdim ? total : squeeze(total, i)).array();
-  }();
+  const auto i = normalize_axis("logsumexp", axis, x.shape().size());
+  const Array in = axis_last(x.array(), i);
+  const auto at = static_cast<std::int64_t>(i);
+  Array y = Array::empty(reduced_shape(x.shape(), {at}, keepdim), x.dtype());
+  dispatch_float("logsumexp", x.dtype(), [&]<class T>() {
+    T* out = y.mutable_data<T>();
+    kernels::logsumexp(y.numel(), in.shape().back(), in.data<T>(), out);
+  });
   return record("logsumexp", y, {x}, [=](const Tensor& g, const Self& self) {
-    const Tensor out = keepdim ? self(y) : unsqueeze(self(y), i);
+    const Tensor out = keepdim ? self(y) : unsqueeze(self(y), at);
     const Tensor shift = where(out == -std::numeric_limits<double>::infinity(), zeros_like(out), out);  // -inf - -inf is NaN
-    return (keepdim ? g : unsqueeze(g, i)) * exp(x - shift);
+    return (keepdim ? g : unsqueeze(g, at)) * exp(x - shift);
   });
 }
 
