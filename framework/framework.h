@@ -1,0 +1,16 @@
+#pragma once
+// Everything of the engine; programs include this, and optim/optim.h and models/... beside it.
+#include "framework/error.h"
+#include "framework/gradcheck.h"
+#include "framework/init.h"
+#include "framework/layers/activations.h"
+#include "framework/layers/attention.h"
+#include "framework/layers/dropout.h"
+#include "framework/layers/embedding.h"
+#include "framework/layers/feed_forward.h"
+#include "framework/layers/layer_norm.h"
+#include "framework/layers/linear.h"
+#include "framework/layers/positions.h"
+#include "framework/layers/sequential.h"
+#include "framework/module.h"
+#include "framework/ops.h"

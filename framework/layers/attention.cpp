@@ -1,0 +1,65 @@
+#include "framework/layers/attention.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "framework/error.h"
+#include "framework/init.h"
+
+namespace gradus {
+
+namespace detail {
+
+Linear attention_projection(std::int64_t d_model, std::int64_t heads, bool bias) {
+  if (heads < 1 || d_model < 1 || d_model % heads != 0) {
+    throw ConfigError(fmt::format("MultiHeadAttention: heads must divide d_model, got d_model = {}, heads = {}", d_model, heads));
+  }
+  Linear projection{d_model, d_model, bias};
+  init::xavier_uniform(projection.weight, std::sqrt(0.5));  // stacked (3d, d): fans d + 3d instead of d + d
+  if (bias) init::constant(projection.bias, 0);
+  return projection;
+}
+
+Linear attention_output(std::int64_t d_model, bool bias) {
+  Linear projection{d_model, d_model, bias};
+  if (bias) init::constant(projection.bias, 0);
+  return projection;
+}
+
+}  // namespace detail
+
+namespace {
+
+void require_inputs(const MultiHeadAttention& layer, const Tensor& q, const Tensor& k, const Tensor& v) {
+  const auto fits = [&](const Tensor& x) { return x.dim() == 3 && x.size(2) == layer.d_model && x.size(0) == q.size(0); };
+  if (fits(q) && fits(k) && fits(v) && k.size(1) == v.size(1)) return;
+  throw ShapeError(fmt::format("MultiHeadAttention: query must be (b, t, {0}), key and value (b, s, {0})\n  query  {1}\n"
+                               "  key    {2}\n  value  {3}", layer.d_model, q.shape().str(), k.shape().str(), v.shape().str()));
+}
+
+// (b,t,d) -> (b,t,h,d/h) -> (b,h,t,d/h)
+Tensor split_heads(const Tensor& x, std::int64_t heads) {
+  return transpose(reshape(x, {x.size(0), x.size(1), heads, x.size(2) / heads}), 1, 2);
+}
+
+}  // namespace
+
+Tensor MultiHeadAttention::operator()(const Tensor& query, const Tensor& key, const Tensor& value,
+                                      const Attend& attend) const {
+  require_inputs(*this, query, key, value);
+  const Tensor q = split_heads(q_proj(query), heads);  // (b,h,t,d/h)
+  const Tensor k = split_heads(k_proj(key), heads);    // (b,h,s,d/h)
+  const Tensor v = split_heads(v_proj(value), heads);  // (b,h,s,d/h)
+  const Tensor y = scaled_dot_product_attention(
+      q, k, v, {.mask = attend.mask, .causal = attend.causal, .dropout = dropout, .training = training, .scale = {}});
+  return out_proj(reshape(transpose(y, 1, 2), query.shape()));  // (b,h,t,d/h) -> (b,t,h,d/h) -> (b,t,d)
+}
+
+Tensor MultiHeadAttention::weights(const Tensor& query, const Tensor& key, const Attend& attend) const {
+  require_inputs(*this, query, key, key);
+  return attention_weights(split_heads(q_proj(query), heads), split_heads(k_proj(key), heads),
+                           {.mask = attend.mask, .causal = attend.causal, .dropout = 0, .training = false, .scale = {}});
+}
+
+}  // namespace gradus

@@ -1,0 +1,20 @@
+#include "framework/layers/embedding.h"
+
+#include <fmt/format.h>
+
+#include "framework/error.h"
+
+namespace gradus::detail {
+
+Tensor embedding_table(std::int64_t count, std::int64_t dim, std::int64_t padding_idx, double std) {
+  if (count < 1 || dim < 1 || padding_idx >= count) {
+    throw ConfigError(fmt::format("Embedding: count {} and dim {} must be at least 1, padding_idx {} below count", count,
+                                  dim, padding_idx));
+  }
+  NoGrad guard;
+  const Tensor table = randn({count, dim}) * std;
+  if (padding_idx >= 0) select(table, 0, padding_idx).assign(zeros({dim}));
+  return table;
+}
+
+}  // namespace gradus::detail

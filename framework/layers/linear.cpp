@@ -1,0 +1,21 @@
+#include "framework/layers/linear.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "framework/error.h"
+
+namespace gradus::detail {
+
+Tensor uniform_by_fan(const char* layer, const Shape& shape, std::int64_t fan) {
+  for (const std::int64_t size : shape) {
+    if (size < 1 || fan < 1) throw ConfigError(fmt::format("{}: sizes must be at least 1, got {}", layer, std::min(size, fan)));
+  }
+  NoGrad guard;
+  const double bound = 1 / std::sqrt(static_cast<double>(fan));
+  return rand(shape) * (2 * bound) - bound;
+}
+
+}  // namespace gradus::detail

@@ -1,0 +1,117 @@
+#pragma once
+// The Transformer of Vaswani et al. 2017 (arXiv 1706.03762); the numbers in comments are the paper's sections.
+// Shapes: b batch, s source time, t target time, d width of the model, V target vocabulary. Ids are int64.
+#include "framework/framework.h"
+
+namespace gradus::models {
+
+struct LayerConfig {
+  std::int64_t d_model = 512, heads = 8, d_ff = 2048;
+  double dropout = 0.1;                // of each sublayer's output (5.4)
+  double attention_dropout = dropout;  // of the attention weights
+  double inner_dropout = dropout;      // between the two maps of the feed-forward network
+  bool norm_first = false;             // norm before each sublayer (pre-norm) instead of after the sum (3.1)
+};
+
+struct EncoderLayer {
+  LayerConfig config;
+  MultiHeadAttention self_attn{config.d_model, config.heads, config.attention_dropout};
+  Linear linear1{config.d_model, config.d_ff}, linear2{config.d_ff, config.d_model};
+  LayerNorm norm1{config.d_model}, norm2{config.d_model};
+  Dropout dropout{config.dropout}, inner_dropout{config.inner_dropout};
+
+  Tensor operator()(const Tensor& x, const Tensor& mask) const;  // (b,s,d), mask (b,1,1,s) -> (b,s,d)
+};
+
+struct DecoderLayer {
+  LayerConfig config;
+  MultiHeadAttention self_attn{config.d_model, config.heads, config.attention_dropout};
+  MultiHeadAttention multihead_attn{config.d_model, config.heads, config.attention_dropout};
+  Linear linear1{config.d_model, config.d_ff}, linear2{config.d_ff, config.d_model};
+  LayerNorm norm1{config.d_model}, norm2{config.d_model}, norm3{config.d_model};
+  Dropout dropout{config.dropout}, inner_dropout{config.inner_dropout};
+
+  // (b,t,d), mask (b,1,1,t), memory (b,s,d), memory_mask (b,1,1,s) -> (b,t,d)
+  Tensor operator()(const Tensor& x, const Tensor& mask, const Tensor& memory, const Tensor& memory_mask) const;
+};
+
+// A norm over dim, or none: nothing to learn, and not applied.
+LayerNorm final_layer_norm(std::int64_t dim, bool present);
+
+struct Encoder {
+  LayerConfig config;
+  std::int64_t count = 6;
+  bool final_norm = config.norm_first;
+  std::vector<EncoderLayer> layers = repeat(count, [&] { return EncoderLayer{config}; });
+  LayerNorm norm = final_layer_norm(config.d_model, final_norm);
+
+  Tensor operator()(const Tensor& x, const Tensor& mask) const;
+};
+
+struct Decoder {
+  LayerConfig config;
+  std::int64_t count = 6;
+  bool final_norm = config.norm_first;
+  std::vector<DecoderLayer> layers = repeat(count, [&] { return DecoderLayer{config}; });
+  LayerNorm norm = final_layer_norm(config.d_model, final_norm);
+
+  Tensor operator()(const Tensor& x, const Tensor& mask, const Tensor& memory, const Tensor& memory_mask) const;
+};
+
+enum class Tie { none, target_output, all };  // which of source table, target table, output matrix are one (3.4)
+enum class Positions { sinusoidal, learned };
+
+struct GenerateOptions {
+  std::int64_t start = 1, end = 2;
+  std::int64_t max_length = 0;  // ids to generate; 0: source length + 50 (6.1). Never more than the model's max_length
+};
+
+// Transformer model{.source_vocabulary = 9712, .d_model = 128, .heads = 4, .tie = models::Tie::all};
+// Names are PyTorch's: source_embedding.weight, encoder.layers.0.self_attn.q_proj.weight, ... A shared matrix is saved once,
+// under its first name. Initially tables are N(0, 1/d) and the rest as in PyTorch; the common alternative is
+// init::xavier_uniform(model).
+struct Transformer {
+  std::int64_t source_vocabulary, target_vocabulary = source_vocabulary;
+  std::int64_t d_model = 512, heads = 8, d_ff = 2048;
+  std::int64_t encoder_layers = 6, decoder_layers = 6;
+  double dropout = 0.1, attention_dropout = dropout, inner_dropout = dropout;  // see LayerConfig
+  bool norm_first = false, final_norm = norm_first;  // final_norm: one more norm after the last layer of each stack
+  bool scale_embeddings = true;                      // by √d (3.4)
+  Positions positions = Positions::sinusoidal;
+  std::int64_t max_length = 512;  // positions there are: longer sources and targets are refused
+  Tie tie = Tie::none;
+  bool output_bias = false;
+  std::int64_t pad = 0;  // the id that is never attended; -1: none
+
+  Embedding source_embedding = table(source_vocabulary, true);
+  Embedding target_embedding = table(target_vocabulary, tie != Tie::all);
+  PositionalEncoding sinusoids{d_model, positions == Positions::sinusoidal ? max_length : 0};
+  LearnedPositionalEncoding source_positions = learned_positions(), target_positions = learned_positions();
+  Dropout embedding_dropout{dropout};
+  Encoder encoder{layer_config(), encoder_layers, final_norm};
+  Decoder decoder{layer_config(), decoder_layers, final_norm};
+  Linear output = output_layer();
+
+  // Probabilities before softmax of the next target id at each position: source (b,s), target (b,t) -> (b,t,V)
+  Tensor operator()(const Tensor& source, const Tensor& target) const;
+
+  // Its parts: memory (b,s,d); what the decoder makes of a target and a memory, (b,t,d); and that as logits (..., V).
+  Tensor encode(const Tensor& source) const;
+  Tensor decode(const Tensor& target, const Tensor& memory, const Tensor& source_mask) const;
+  Tensor logits(const Tensor& h) const;
+  // True where ids (b,s) may be attended, (b,1,1,s).
+  Tensor padding_mask(const Tensor& ids) const;
+
+  // The most probable next id, again and again, for a batch of sources (b,s), without recording a graph. Returns each
+  // sentence without start and end. Call eval(model) first.
+  std::vector<std::vector<std::int64_t>> generate(const Tensor& source, const GenerateOptions& options = {}) const;
+
+ private:
+  Embedding table(std::int64_t count, bool present) const;
+  LearnedPositionalEncoding learned_positions() const;
+  LayerConfig layer_config() const;
+  Linear output_layer() const;
+  Tensor embed(const Tensor& ids, const Embedding& table, const LearnedPositionalEncoding& learned) const;
+};
+
+}  // namespace gradus::models
