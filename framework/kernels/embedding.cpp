@@ -34,7 +34,8 @@ void scatter_add_rows(Size n, Size width, const Size* ids, const T* g, T* table)
   parallel_for(units, std::max<Size>(1, (1 << 15) / (n * unit)), [&](Size unit_begin, Size unit_end) {
     const Size column = unit_begin * unit, columns = std::min(width, unit_end * unit) - column;
     const auto& kernels = tables<T>().vector;
-    std::vector<T> partial(static_cast<std::size_t>(columns)), total(partial.size());
+    std::vector<T> partial(static_cast<std::size_t>(columns));
+    std::vector<double> total(partial.size());
     for (Size i = 0; i < n;) {
       const Size id = ids[order[static_cast<std::size_t>(i)]];
       T* row = table + id * width + column;
@@ -45,14 +46,14 @@ void scatter_add_rows(Size n, Size width, const Size* ids, const T* g, T* table)
         for (; i < end; ++i) kernels.add_inplace(columns, source(i), row);
         continue;
       }
-      std::fill(total.begin(), total.end(), T(0));
+      std::fill(total.begin(), total.end(), 0.0);
       while (i < end) {
         std::fill(partial.begin(), partial.end(), T(0));
         for (const Size last = std::min(end, i + group); i < last; ++i)
           kernels.add_inplace(columns, source(i), partial.data());
-        kernels.add_inplace(columns, partial.data(), total.data());
+        for (std::size_t j = 0; j < partial.size(); ++j) total[j] += static_cast<double>(partial[j]);
       }
-      kernels.add_inplace(columns, total.data(), row);
+      for (Size j = 0; j < columns; ++j) row[j] += static_cast<T>(total[static_cast<std::size_t>(j)]);
     }
   });
 }

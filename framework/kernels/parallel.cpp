@@ -1,6 +1,7 @@
 #include "framework/kernels/parallel.h"
 
 #include <omp.h>
+#include <pthread.h>
 
 #include <atomic>
 #include <cstdio>
@@ -13,7 +14,9 @@ namespace {
 
 int cores() { return std::max(1u, std::thread::hardware_concurrency()); }
 
-int clamp_threads(long n) { return static_cast<int>(std::clamp<long>(n, 1, 4L * cores())); }
+bool forked = false;
+
+int clamp_threads(long n) { return forked ? 1 : static_cast<int>(std::clamp<long>(n, 1, 4L * cores())); }
 
 // OMP_NUM_THREADS may be a list ("4,2", one per nesting level); only the first entry concerns us.
 int initial_threads() {
@@ -32,6 +35,8 @@ std::atomic<int>& threads() {
   static std::atomic<int> n = [] {
     const int used = initial_threads();
     omp_set_num_threads(used);
+    // The pool's threads do not survive a fork: a child that asks for them waits for ever.
+    pthread_atfork(nullptr, nullptr, [] { forked = true, set_num_threads(1); });
     return used;
   }();
   return n;

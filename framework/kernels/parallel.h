@@ -7,7 +7,7 @@ namespace gradus::kernels {
 
 // How many threads a loop may use. At first OMP_NUM_THREADS, or one per core where that is unset or not a number.
 int num_threads();
-// n is clamped to [1, 4 * cores]. Also sets what BLAS and oneDNN use.
+// n is clamped to [1, 4 * cores], and to 1 in a forked child. Also sets what BLAS and oneDNN use.
 void set_num_threads(int n);
 // True inside the body of a loop that runs on several threads; loops started there stay on the calling thread.
 bool in_parallel();

@@ -81,7 +81,7 @@ struct Head {
     return end < 0 ? 0 : smaller(end, a.s);
   }
 
-  // scores (rows, pitch) = scale q k^T, -inf where masked
+  // scores (rows, pitch) = scale q k^T, -inf where masked and in the columns beyond keys, which spare us loops over rests
   void scores(std::int64_t row, std::int64_t rows, std::int64_t key, std::int64_t keys, const T* packed_keys, T* out,
               std::int64_t pitch) const {
     gemm_packed(rows, pitch, a.d, a.scale, q + row * a.q_strides.t, a.q_strides.t, 1, packed_keys + key * a.d, T(0), out,
@@ -89,7 +89,7 @@ struct Head {
     for (std::int64_t r = 0; r < rows; ++r) {
       T* x = out + r * pitch;
       const std::int64_t end = keys_seen(row + r) - key;
-      for (std::int64_t j = end < 0 ? 0 : end; j < keys; ++j) x[j] = -infinity<T>;
+      for (std::int64_t j = end < 0 ? 0 : smaller(end, keys); j < pitch; ++j) x[j] = -infinity<T>;
       if (mask == nullptr) continue;
       const bool* m = mask + (row + r) * a.mask_t + key * a.mask_s;
       if (a.mask_s == 1) {
@@ -108,7 +108,7 @@ struct Head {
     const double limit = a.dropout * 4294967296.0;
     const std::uint32_t threshold = limit < 4294967295.0 ? std::uint32_t(limit) : 0xffffffffu;
     const T keep = a.dropout < 1 ? T(1 / (1 - a.dropout)) : T(0);
-    alignas(64) std::uint32_t draws[tile_rows * tile_keys + 32];
+    alignas(64) std::uint32_t draws[tile_rows * tile_keys + 64];
     const bool whole = row_draws <= tile_keys;  // then the draws of the rows follow each other
     const auto first = a.block + std::uint64_t(((index * a.t + row) * row_draws + key) / 4);
     if (whole) philox_fill(a.seed, first, rows * row_draws / 4, draws);
@@ -116,7 +116,7 @@ struct Head {
       const std::uint32_t* u = whole ? draws + r * row_draws : draws;
       if (!whole) philox_fill(a.seed, first + std::uint64_t(r * row_draws / 4), (keys + 3) / 4, draws);
 #pragma omp simd
-      for (std::int64_t j = 0; j < keys; ++j) out[r * pitch + j] = u[j] >= threshold ? keep : T(0);
+      for (std::int64_t j = 0; j < pitch; ++j) out[r * pitch + j] = u[j] >= threshold ? keep : T(0);
     }
   }
 };
@@ -152,23 +152,23 @@ void attention_forward_head(const Attention<T>& a, std::int64_t index, std::int6
       head.scores(row, rows, key, keys, packed_keys, p, pitch);
       for (std::int64_t r = 0; r < rows; ++r) {
         T* x = p + r * pitch;
-        const T m = extreme<T, 1>(keys, x), above = m > top[r] || m != m ? m : top[r];
+        const T m = extreme<T, 1>(pitch, x), above = m > top[r] || m != m ? m : top[r];
         if (above == -infinity<T>) {
-          for (std::int64_t j = 0; j < keys; ++j) x[j] = 0;
+          for (std::int64_t j = 0; j < pitch; ++j) x[j] = 0;
           continue;
         }
-        const T shrink = exponential(top[r] - above), s = exp_row(keys, x, above, x);
+        const T shrink = exponential(top[r] - above), s = exp_row(pitch, x, above, x);
         total[r] = total[r] * shrink + s;
         top[r] = above;
         if (key == 0 || shrink == 1) continue;
 #pragma omp simd
-        for (std::int64_t i = 0; i < a.d; ++i) sum[r * width + i] *= shrink;
+        for (std::int64_t i = 0; i < width; ++i) sum[r * width + i] *= shrink;
       }
       if (a.dropout > 0) {
         head.dropout_factors(row, rows, key, keys, factors, pitch);
         for (std::int64_t r = 0; r < rows; ++r)
 #pragma omp simd
-          for (std::int64_t j = 0; j < keys; ++j) p[r * pitch + j] *= factors[r * pitch + j];
+          for (std::int64_t j = 0; j < pitch; ++j) p[r * pitch + j] *= factors[r * pitch + j];
       }
       values.multiply_add(rows, key, keys, p, pitch, 1, sum, width);
     }
@@ -223,14 +223,14 @@ void attention_backward_head(const Attention<T>& a, std::int64_t index, const T*
         if (a.dropout > 0) {
           const T* f = factors + r * pitch;
 #pragma omp simd
-          for (std::int64_t j = 0; j < keys; ++j) {
+          for (std::int64_t j = 0; j < pitch; ++j) {
             const T e = exponential(pr[j] - shift);
             dr[j] = e == 0 ? T(0) : e * ((f[j] == 0 ? T(0) : dr[j] * f[j]) - mean) * scale;
             pr[j] = e * f[j];
           }
         } else {
 #pragma omp simd
-          for (std::int64_t j = 0; j < keys; ++j) {
+          for (std::int64_t j = 0; j < pitch; ++j) {
             const T e = exponential(pr[j] - shift);
             dr[j] = e == 0 ? T(0) : e * (dr[j] - mean) * scale;
             pr[j] = e;

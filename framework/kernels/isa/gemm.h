@@ -13,6 +13,61 @@ std::int64_t packed_size(std::int64_t k, std::int64_t n) {
   return (n + panel_width<T> - 1) / panel_width<T> * panel_width<T> * k;
 }
 
+// Which lanes of (a, b) swap when a square block is transposed by exchanging its off-diagonal halves, quarters, ...
+template <class T>
+struct TransposeMasks {
+  using Index = decltype(Vec<T>{} == Vec<T>{});
+  using Lane = decltype(Index{}[0] + 0);
+  Lane upper[5][lanes<T>], lower[5][lanes<T>];
+  constexpr TransposeMasks() : upper{}, lower{} {
+    for (int level = 0, step = 1; step < lanes<T>; ++level, step *= 2)
+      for (int i = 0; i < lanes<T>; ++i) {
+        upper[level][i] = (i & step) == 0 ? i : lanes<T> + i - step;
+        lower[level][i] = (i & step) == 0 ? i + step : lanes<T> + i;
+      }
+  }
+};
+template <class T> constexpr TransposeMasks<T> transpose_masks{};
+
+template <class T>
+GRADUS_INLINE void transpose(Vec<T> (&r)[lanes<T>]) {
+  using Index = typename TransposeMasks<T>::Index;
+#pragma GCC unroll 4
+  for (int level = 0; (1 << level) < lanes<T>; ++level) {
+    Index upper, lower;
+    __builtin_memcpy(&upper, transpose_masks<T>.upper[level], sizeof upper);
+    __builtin_memcpy(&lower, transpose_masks<T>.lower[level], sizeof lower);
+#pragma GCC unroll 16
+    for (int i = 0; i < lanes<T>; ++i) {
+      const int step = 1 << level;
+      if (i & step) continue;
+      const Vec<T> a = r[i], b = r[i + step];
+      r[i] = __builtin_shuffle(a, b, upper);
+      r[i + step] = __builtin_shuffle(a, b, lower);
+    }
+  }
+}
+
+// One panel of the transpose of `from`: out[i, j] = from[j, i] for i < k, j < width, 0 for the other j.
+template <class T>
+void pack_transposed(std::int64_t k, std::int64_t width, const T* from, std::int64_t stride, T* out) {
+  constexpr int w = lanes<T>;
+  for (std::int64_t half = 0; half < 2; ++half, from += w * stride, out += w) {
+    const std::int64_t columns = width - half * w;
+    std::int64_t i = 0;
+    for (; i + w <= k; i += w) {
+      Vec<T> block[w];
+#pragma GCC unroll 16
+      for (int r = 0; r < w; ++r) block[r] = r < columns ? load(from + r * stride + i) : Vec<T>{};
+      transpose<T>(block);
+#pragma GCC unroll 16
+      for (int r = 0; r < w; ++r) store(out + (i + r) * 2 * w, block[r]);
+    }
+    for (; i < k; ++i)
+      for (std::int64_t j = 0; j < w; ++j) out[i * 2 * w + j] = j < columns ? from[j * stride + i] : T(0);
+  }
+}
+
 // out: packed_size(k, n) elements; B(i, j) = b[i * row_step + j * col_step]. The last panel is filled up with zeros.
 template <class T>
 void pack(std::int64_t k, std::int64_t n, const T* b, std::int64_t row_step, std::int64_t col_step, T* out) {
@@ -25,11 +80,8 @@ void pack(std::int64_t k, std::int64_t n, const T* b, std::int64_t row_step, std
         store(out + i * w, load(from + i * row_step));
         store(out + i * w + lanes<T>, load(from + i * row_step + lanes<T>));
       }
-    } else if (row_step == 1) {  // a transpose: read along the rows of memory
-      for (std::int64_t j = 0; j < width; ++j)
-        for (std::int64_t i = 0; i < k; ++i) out[i * w + j] = from[i + j * col_step];
-      for (std::int64_t i = 0; i < k; ++i)
-        for (std::int64_t j = width; j < w; ++j) out[i * w + j] = 0;
+    } else if (row_step == 1) {
+      pack_transposed(k, width, from, col_step, out);
     } else {
       for (std::int64_t i = 0; i < k; ++i) {
         for (std::int64_t j = 0; j < width; ++j) out[i * w + j] = from[i * row_step + j * col_step];

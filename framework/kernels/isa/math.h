@@ -72,8 +72,8 @@ GRADUS_INLINE double hyperbolic_tangent(double x) { return __builtin_tanh(x); }
 
 template <class T>
 GRADUS_INLINE T logistic(T x) {
-  const T e = exponential(-absolute(x)), r = T(1) / (T(1) + e);  // e <= 1: neither side overflows nor cancels
-  return x < 0 ? e * r : r;
+  const T e = exponential(-absolute(x));  // e <= 1: neither side overflows nor cancels
+  return (x < 0 ? e : T(1)) / (T(1) + e);
 }
 
 // erf(x) for |x| <= 1

@@ -1,0 +1,120 @@
+#include "framework/kernels/gemm.h"
+
+#include <atomic>
+#include <stdexcept>
+
+#include "tests/kernels/kernel_test.h"
+
+using namespace gradus::kernels;
+using namespace kernel_test;
+
+namespace {
+
+template <class T>
+void naive(bool ta, bool tb, Size m, Size n, Size k, double alpha, const T* a, Size lda, const T* b, Size ldb, double beta,
+           T* c, Size ldc) {
+  for (Size i = 0; i < m; ++i)
+    for (Size j = 0; j < n; ++j) {
+      double sum = 0;
+      for (Size p = 0; p < k; ++p) sum += double(ta ? a[p * lda + i] : a[i * lda + p]) * double(tb ? b[j * ldb + p] : b[p * ldb + j]);
+      c[i * ldc + j] = static_cast<T>(alpha * sum + (beta == 0 ? 0 : beta * double(c[i * ldc + j])));
+    }
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("kernels: gemm against three loops, all transposes, padded rows", T, float, double) {
+  const Size shapes[][3] = {{1, 1, 1}, {2, 3, 7}, {8, 16, 17}, {33, 15, 8}, {12, 12, 64}, {64, 64, 64}, {130, 40, 600}, {1, 100, 33}};
+  for (const auto& s : shapes)
+    for (int flags = 0; flags < 4; ++flags)
+      for (double beta : {0.0, 1.0, 0.5}) {
+        const bool ta = flags & 1, tb = flags & 2;
+        const Size m = s[0], n = s[1], k = s[2], lda = (ta ? m : k) + 3, ldb = (tb ? k : n) + 1, ldc = n + 2;
+        const auto a = random_values<T>((ta ? k : m) * lda), b = random_values<T>((tb ? n : k) * ldb, -1, 1, 2);
+        auto c = beta == 0 ? std::vector<T>(m * ldc, T(NAN)) : random_values<T>(m * ldc, -1, 1, 3);
+        auto r = c;
+        gemm<T>(ta, tb, m, n, k, T(1.5), a.data(), lda, b.data(), ldb, T(beta), c.data(), ldc);
+        naive<T>(ta, tb, m, n, k, 1.5, a.data(), lda, b.data(), ldb, beta, r.data(), ldc);
+        CAPTURE(m);
+        CAPTURE(n);
+        CAPTURE(k);
+        CAPTURE(flags);
+        CHECK(difference(c, r) <= 20 * tolerance<T>);
+      }
+}
+
+TEST_CASE_TEMPLATE("kernels: gemm with empty sizes", T, float, double) {
+  std::vector<T> c(6, T(2));
+  gemm<T>(false, false, 2, 3, 0, T(1), nullptr, 0, nullptr, 3, T(0.5), c.data(), 3);
+  CHECK(c == std::vector<T>(6, T(1)));
+  c[0] = NAN;
+  gemm<T>(true, true, 2, 3, 0, T(1), nullptr, 2, nullptr, 0, T(0), c.data(), 3);
+  CHECK(c == std::vector<T>(6, T(0)));
+  gemm<T>(false, false, 0, 3, 4, T(1), nullptr, 4, c.data(), 3, T(0), nullptr, 3);
+  gemm<T>(false, false, 3, 0, 4, T(1), c.data(), 4, nullptr, 0, T(0), nullptr, 0);
+  gemm_batched<T>(0, false, false, 3, 3, 3, T(1), nullptr, 3, nullptr, 3, T(0), nullptr, 3);
+  CHECK(c == std::vector<T>(6, T(0)));
+  const std::vector<T> x(100);
+  CHECK_THROWS_AS(gemm<T>(false, false, 2, 3, 4, T(1), x.data(), 3, x.data(), 3, T(0), c.data(), 3), std::invalid_argument);
+}
+
+TEST_CASE_TEMPLATE("kernels: gemm_batched multiplies interleaved heads in place", T, float, double) {
+  for (Size t : {1, 5, 12, 40}) {
+    const Size b = 3, h = 4, d = 16, width = h * d;
+    const auto q = random_values<T>(b * t * width), k = random_values<T>(b * t * width, -1, 1, 2);
+    std::vector<const T*> pq, pk;
+    std::vector<T> scores(b * h * t * t), reference = scores;
+    std::vector<T*> ps;
+    for (Size i = 0; i < b * h; ++i) {
+      const Size offset = i / h * t * width + i % h * d;
+      pq.push_back(q.data() + offset), pk.push_back(k.data() + offset), ps.push_back(scores.data() + i * t * t);
+      naive<T>(false, true, t, t, d, 1, q.data() + offset, width, k.data() + offset, width, 0, reference.data() + i * t * t, t);
+    }
+    gemm_batched<T>(b * h, false, true, t, t, d, T(1), pq.data(), width, pk.data(), width, T(0), ps.data(), t);
+    CHECK(difference(scores, reference) <= 20 * tolerance<T>);
+  }
+}
+
+TEST_CASE("kernels: parallel loops cover the range once, whatever the number of threads") {
+  const int before = num_threads();
+  for (int threads : {1, 2, 3, 8}) {
+    set_num_threads(threads);
+    for (Size n : {0, 1, 7, 100, 1001})
+      for (Size grain : {1, 7, 64, 5000}) {
+        std::vector<std::atomic<int>> seen(static_cast<std::size_t>(n)), chunk(static_cast<std::size_t>(n));
+        parallel_for(n, grain, [&](Size begin, Size end) {
+          CHECK(begin % grain == 0);
+          for (Size i = begin; i < end; ++i) ++seen[i];
+        });
+        parallel_chunks(n, grain, [&](Size begin, Size end) {
+          for (Size i = begin; i < end; ++i) chunk[i] += static_cast<int>(begin == i / grain * grain && end - begin <= grain);
+        });
+        for (auto& s : seen) CHECK(s == 1);
+        for (auto& c : chunk) CHECK(c == 1);
+      }
+  }
+  set_num_threads(before);
+}
+
+TEST_CASE("kernels: an exception in one thread lets the others finish and is rethrown") {
+  const int before = num_threads();
+  set_num_threads(8);
+  std::atomic<int> done = 0;
+  CHECK_THROWS_WITH_AS(parallel_for(8, 1, [&](Size begin, Size end) {
+    for (Size i = begin; i < end; ++i) {
+      if (i == 3) throw std::runtime_error("three");
+      ++done;
+    }
+  }), "three", std::runtime_error);
+  CHECK(done >= 4);  // of at most 8 threads, each but one did its part
+  std::atomic<int> nested = 0;
+  parallel_for(4, 1, [&](Size begin, Size end) {
+    for (Size i = begin; i < end; ++i) parallel_for(100, 1, [&](Size b, Size e) { nested += static_cast<int>(e - b); });
+  });
+  CHECK(nested == 400);
+  set_num_threads(0);
+  CHECK(num_threads() == 1);
+  set_num_threads(1000000);
+  CHECK(num_threads() >= 1);
+  set_num_threads(before);
+}
