@@ -9,8 +9,8 @@ include_dir="$prefix/include/gradus"
 build_consumer() {
   local dir="$1"
   shift
-  # -O0: what is asked here is whether it builds and runs, not how fast.
-  "$CMAKE" -S "$dir" -B "$dir/build" -G "$GENERATOR" -DCMAKE_BUILD_TYPE="$CONFIG" -DCMAKE_CXX_FLAGS_RELEASE=-O0 \
+  # Without optimisation: what is asked here is whether it builds and runs, not how fast.
+  "$CMAKE" -S "$dir" -B "$dir/build" -G "$GENERATOR" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG=-O0 \
     -DCMAKE_CXX_COMPILER="$CXX" -DCMAKE_CXX_FLAGS="$CXXFLAGS" -DCMAKE_CXX_COMPILER_LAUNCHER="$LAUNCHER" "$@"
   "$CMAKE" --build "$dir/build" -j "$(nproc)"
 }
