@@ -3,9 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <chrono>
 
-#include "examples/progress.h"
 #include "framework/framework.h"
 #include "models/transformer.h"
 #include "optim/optim.h"

@@ -14,3 +14,4 @@
 #include "framework/layers/sequential.h"
 #include "framework/module.h"
 #include "framework/ops.h"
+#include "framework/threads.h"

@@ -1,0 +1,140 @@
+#include "optim/optimizer.h"
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <cmath>
+#include <set>
+
+#include "framework/error.h"
+#include "framework/kernels/parallel.h"
+#include "framework/kernels/vector.h"
+
+namespace gradus::optim {
+
+Optimizer::Optimizer(const char* name, std::vector<const char*> moment_names)
+    : name_(name), moment_names_(std::move(moment_names)) {}
+
+void Optimizer::require_setting(bool holds, const char* setting, double value, const char* rule) const {
+  if (!holds) throw ConfigError(fmt::format("{}: {} is {}, must be {}", name_, setting, value, rule));
+}
+
+void Optimizer::add(const std::vector<Tensor>& parameters, double lr) {
+  for (const auto& p : parameters) {
+    if (!p.requires_grad() || !p.is_leaf()) {
+      throw GradientError(fmt::format("{}: a parameter must be a leaf that requires a gradient  {}", name_, p.name()));
+    }
+  }
+  require_setting(lr >= 0 && std::isfinite(lr), "lr", lr, "finite and >= 0");
+  const std::size_t group = lrs_.size();
+  lrs_.push_back(lr);
+  for (const auto& p : parameters) {
+    const auto known = [&p](const Slot& s) { return s.parameter.same_as(p); };
+    if (std::none_of(slots_.begin(), slots_.end(), known)) slots_.push_back({p, group});
+  }
+}
+
+void Optimizer::set_lr(double lr) {
+  for (std::size_t g = 0; g < lrs_.size(); ++g) set_lr(lr, g);
+}
+
+void Optimizer::set_lr(double lr, std::size_t group) {
+  require_setting(lr >= 0 && std::isfinite(lr), "lr", lr, "finite and >= 0");
+  lrs_.at(group) = lr;
+}
+
+void Optimizer::zero_grad() const {
+  for (const auto& slot : slots_) slot.parameter.zero_grad();
+}
+
+namespace {
+
+bool is_finite(const Array& a) {
+  return dispatch_float("step", a.dtype(), [&]<class T>() {
+    const auto& k = kernels::vector_kernels<T>();
+    const T* p = a.data<T>();
+    std::atomic<bool> finite = true;
+    kernels::parallel_for(a.numel(), 1 << 15, [&](std::int64_t begin, std::int64_t end) {
+      constexpr std::int64_t block = 4096;  // the second look finds it in the cache
+      for (std::int64_t i = begin; i < end; i += block) {
+        const std::int64_t n = std::min(block, end - i);
+        if (!std::isfinite(k.reduce_max(n, p + i)) || !std::isfinite(k.reduce_min(n, p + i))) finite = false;
+      }
+    });
+    return finite.load();
+  });
+}
+
+}  // namespace
+
+void Optimizer::make_moments(Slot& slot) const {
+  if (!slot.moments.empty()) return;
+  const Array& p = slot.parameter.array();
+  for (std::size_t i = 0; i < moment_names_.size(); ++i) slot.moments.push_back(Array::zeros(p.shape(), p.dtype()));
+}
+
+void Optimizer::step() {
+  std::vector<std::pair<Slot*, Array>> work;
+  for (auto& slot : slots_) {
+    const Tensor g = slot.parameter.grad();
+    if (g.defined()) work.emplace_back(&slot, g.array().contiguous());
+  }
+  for (const auto& [slot, g] : work) {
+    if (!is_finite(g)) {
+      ++skipped_;
+      return;
+    }
+  }
+  for (auto& [slot, g] : work) {
+    if (!slot->parameter.array().is_contiguous()) slot->parameter.set_array(slot->parameter.array().copy());
+    make_moments(*slot);
+    ++slot->steps;
+    update(*slot, g);
+  }
+}
+
+std::vector<std::string> Optimizer::keys() const {
+  std::set<std::string> names;
+  for (const auto& slot : slots_) names.insert(slot.parameter.name());
+  const bool by_name = names.size() == slots_.size() && !names.count("");
+  std::vector<std::string> keys;
+  for (std::size_t i = 0; i < slots_.size(); ++i) keys.push_back(by_name ? slots_[i].parameter.name() : std::to_string(i));
+  return keys;
+}
+
+State Optimizer::state_dict() const {
+  State state;
+  const auto key = keys();
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    Slot slot = slots_[i];
+    make_moments(slot);
+    state[key[i] + ".step"] = tensor(slot.steps);
+    for (std::size_t m = 0; m < moment_names_.size(); ++m) state[key[i] + "." + moment_names_[m]] = Tensor(slot.moments[m].copy());
+  }
+  return state;
+}
+
+void Optimizer::load_state_dict(const State& state) {
+  const State wanted = state_dict();
+  std::string wrong;
+  for (const auto& [key, value] : wanted) {
+    const auto it = state.find(key);
+    if (it == state.end()) wrong += fmt::format("\n  missing     {} {}", key, value.shape().str());
+    else if (it->second.shape() != value.shape() || it->second.dtype() != value.dtype()) {
+      wrong += fmt::format("\n  mis-shaped  {} is {} {}, needs {} {}", key, it->second.shape().str(), gradus::name(it->second.dtype()),
+                           value.shape().str(), gradus::name(value.dtype()));
+    }
+  }
+  for (const auto& [key, value] : state) {
+    if (!wanted.count(key)) wrong += fmt::format("\n  unexpected  {} {}", key, value.shape().str());
+  }
+  if (!wrong.empty()) throw ConfigError(fmt::format("{}: the state does not fit the parameters{}", name_, wrong));
+  const auto key = keys();
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    slots_[i].steps = state.at(key[i] + ".step").item<std::int64_t>();
+    slots_[i].moments.clear();
+    for (const char* moment : moment_names_) slots_[i].moments.push_back(state.at(key[i] + "." + moment).array().copy());
+  }
+}
+
+}  // namespace gradus::optim
