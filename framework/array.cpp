@@ -5,11 +5,30 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "framework/error.h"
 #include "framework/kernels/strided.h"
 
 namespace gradus {
+
+namespace {
+
+template <class To, class From>
+To convert(From v) {
+  if constexpr (std::is_same_v<To, bool>) {
+    return v != From{};
+  } else if constexpr (std::is_same_v<To, std::int64_t> && std::is_floating_point_v<From>) {
+    if (std::isnan(v)) return 0;
+    if (v >= 9223372036854775808.0) return std::numeric_limits<To>::max();
+    if (v < -9223372036854775808.0) return std::numeric_limits<To>::min();
+    return static_cast<To>(v);
+  } else {
+    return static_cast<To>(v);
+  }
+}
+
+}  // namespace
 
 Array Array::empty(const Shape& shape, DType dtype) {
   Array a;
@@ -28,9 +47,11 @@ Array Array::full(const Shape& shape, double value, DType dtype) {
   Array a = empty(shape, dtype);
   dispatch(dtype, [&]<class T>() {
     T* y = a.mutable_data<T>();
+    const T v = convert<T>(value);
+    const bool all_bits_0 = value == 0 && !std::signbit(value);
     kernels::parallel_for(a.numel(), kernels::elementwise_grain, [&](std::int64_t begin, std::int64_t end) {
-      if (value == 0) std::memset(static_cast<void*>(y + begin), 0, static_cast<std::size_t>(end - begin) * sizeof(T));
-      else std::fill(y + begin, y + end, static_cast<T>(value));
+      if (all_bits_0) std::memset(static_cast<void*>(y + begin), 0, static_cast<std::size_t>(end - begin) * sizeof(T));
+      else std::fill(y + begin, y + end, v);
     });
   });
   return a;
@@ -100,9 +121,10 @@ Array Array::reshape(const Shape& shape) const {
       else new_size *= shape[n_end++];
     }
     std::int64_t step = 0, expected = 0;  // of the last axis that counts; what the next outer one must have
+    bool last = true;
     for (std::size_t i = o_end; i-- > o;) {
       if (shape_[i] == 1) continue;
-      if (step == 0 && expected == 0) step = strides_[i];
+      if (std::exchange(last, false)) step = strides_[i];
       else if (strides_[i] != expected) return copy().view(shape, contiguous_strides(shape));
       expected = strides_[i] * shape_[i];
     }
@@ -123,24 +145,6 @@ Array Array::copy() const {
   copy_into(y, *this);
   return y;
 }
-
-namespace {
-
-template <class To, class From>
-To convert(From v) {
-  if constexpr (std::is_same_v<To, bool>) {
-    return v != From{};
-  } else if constexpr (std::is_same_v<To, std::int64_t> && std::is_floating_point_v<From>) {
-    if (std::isnan(v)) return 0;
-    if (v >= 9223372036854775808.0) return std::numeric_limits<To>::max();
-    if (v < -9223372036854775808.0) return std::numeric_limits<To>::min();
-    return static_cast<To>(v);
-  } else {
-    return static_cast<To>(v);
-  }
-}
-
-}  // namespace
 
 void copy_into(Array& y, const Array& source) {
   if (y.numel() == 0) return;

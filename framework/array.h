@@ -13,7 +13,7 @@ class Array {
   Array() = default;  // undefined
   // Uninitialised. ShapeError before anything is allocated when the shape or its bytes do not fit.
   static Array empty(const Shape& shape, DType dtype);
-  static Array full(const Shape& shape, double value, DType dtype);
+  static Array full(const Shape& shape, double value, DType dtype);  // converted as by cast
   static Array zeros(const Shape& shape, DType dtype) { return full(shape, 0, dtype); }
   template <class T>
   static Array copy_of(const T* values, const Shape& shape);

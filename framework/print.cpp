@@ -25,7 +25,8 @@ struct Format {
   }
   template <class T>
   std::string number(T v) const {
-    if (!std::isfinite(v)) return fmt::format("{}", v);
+    if (std::isnan(v)) return "nan";  // of either sign
+    if (std::isinf(v)) return v > 0 ? "inf" : "-inf";
     if (scientific) return fmt::format("{:.4e}", v);
     return whole ? fmt::format("{:.0f}.", v) : fmt::format("{:.4f}", v);
   }
@@ -67,7 +68,6 @@ class Printer {
 
   template <class F>
   void visit(std::size_t axis, const T* p, F&& f) const {
-    if (a_.numel() == 0) return;
     if (axis == a_.rank()) return f(*p);
     for (auto i : shown(a_.shape()[axis])) {
       if (i >= 0) visit(axis + 1, p + i * a_.strides()[axis], f);
@@ -96,8 +96,8 @@ class Printer {
 
 std::string to_string(const Tensor& x) {
   if (!x.defined()) return "undefined";
-  std::string text = dispatch(x.dtype(), [&]<class T>() { return Printer<T>(x.array()).text(); });
-  if (x.numel() == 0) text += " shape " + x.shape().str();
+  std::string text = x.numel() == 0 ? "[] shape " + x.shape().str()
+                                    : dispatch(x.dtype(), [&]<class T>() { return Printer<T>(x.array()).text(); });
   if (x.dtype() == float64) text += " float64";
   return text;
 }

@@ -1,7 +1,10 @@
 #include "framework/random.h"
 
+#include <fmt/format.h>
+
 #include <atomic>
 
+#include "framework/error.h"
 #include "framework/kernels/philox.h"
 
 namespace gradus {
@@ -20,6 +23,7 @@ double Generator::uniform() {
 }
 
 std::int64_t Generator::below(std::int64_t n) {
+  if (n < 1) throw ConfigError(fmt::format("below: no integer lies in [0, {})", n));
   const auto bound = static_cast<std::uint64_t>(n);
   const std::uint64_t limit = ~std::uint64_t{0} - (~std::uint64_t{0} % bound + 1) % bound;  // the largest multiple of n, less 1
   for (;;) {

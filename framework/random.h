@@ -19,7 +19,7 @@ class Generator {
 
   std::uint32_t next();                       // one draw
   double uniform();                           // [0, 1)
-  std::int64_t below(std::int64_t n);         // integer in [0, n), n >= 1; unbiased
+  std::int64_t below(std::int64_t n);         // integer in [0, n), unbiased; ConfigError when n < 1
 
  private:
   std::uint64_t seed_, offset_ = 0;

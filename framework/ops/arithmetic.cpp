@@ -38,11 +38,11 @@ Array zip(const char* op, const Tensor& ta, const Tensor& tb, Pick pick, Scalar 
   });
 }
 
-// A number as a tensor of x's dtype. int64 tensors take whole numbers only.
+// A number as a tensor of x's dtype. int64 tensors take whole numbers of int64 only.
 Tensor number(const char* op, const Tensor& x, double value) {
   require<DTypeError>(x.defined(), op, "an operand is undefined", {{"x", x}});
-  if (x.dtype() == int64 && value != std::trunc(value)) {
-    throw DTypeError(fmt::format("{}: {} is not a whole number{}", op, value, describe({{"x", x}})));
+  if (x.dtype() == int64 && (value != std::trunc(value) || value < -0x1p63 || value >= 0x1p63)) {
+    throw DTypeError(fmt::format("{}: {} is no int64 number{}", op, value, describe({{"x", x}})));
   }
   return full({}, value, x.dtype());
 }

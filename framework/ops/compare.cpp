@@ -21,6 +21,7 @@ Tensor compare(const char* op, const Tensor& a, double b, F f) {
   return Tensor(dispatch(a.dtype(), [&]<class T>() {
     return map<T, bool>(a.array(), [f, b](T v) {
       if constexpr (std::is_same_v<T, float>) return f(v, static_cast<float>(b));
+      else if constexpr (std::is_same_v<T, std::int64_t>) return f(static_cast<long double>(v), static_cast<long double>(b));  // exact
       else return f(static_cast<double>(v), b);
     });
   }));

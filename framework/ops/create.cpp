@@ -23,6 +23,9 @@ Tensor arange(double start, double end, double step, DType dtype) {
   if (step == 0 || !std::isfinite(start) || !std::isfinite(end) || !std::isfinite(step)) {
     throw ConfigError(fmt::format("arange: from {} to {} in steps of {} never ends", start, end, step));
   }
+  if (dtype == int64 && std::max(std::abs(start), std::abs(end)) >= 0x1p63) {
+    throw ConfigError(fmt::format("arange: from {} to {} leaves the range of int64", start, end));
+  }
   const double count = std::max(0.0, std::ceil((end - start) / step));
   if (count > 9e15) throw ShapeError(fmt::format("arange: {} elements are too many", count));
   Array y = Array::empty({static_cast<std::int64_t>(count)}, dtype);
@@ -54,10 +57,12 @@ Tensor randn(const Shape& shape, DType dtype, Generator& generator) {
 }
 
 Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, Generator& generator) {
+  std::int64_t range;
   if (low >= high) throw ConfigError(fmt::format("randint: no integer lies in [{}, {})", low, high));
+  if (__builtin_sub_overflow(high, low, &range)) throw ConfigError(fmt::format("randint: [{}, {}) is too wide", low, high));
   Array y = Array::empty(shape, int64);
   std::int64_t* out = y.mutable_data<std::int64_t>();
-  for (std::int64_t i = 0; i < y.numel(); ++i) out[i] = low + generator.below(high - low);
+  for (std::int64_t i = 0; i < y.numel(); ++i) out[i] = low + generator.below(range);
   return Tensor(y);
 }
 
