@@ -32,8 +32,9 @@ template <class T> constexpr TransposeMasks<T> transpose_masks{};
 template <class T>
 GRADUS_INLINE void transpose(Vec<T> (&r)[lanes<T>]) {
   using Index = typename TransposeMasks<T>::Index;
+  constexpr int levels = __builtin_ctz(lanes<T>);
 #pragma GCC unroll 4
-  for (int level = 0; (1 << level) < lanes<T>; ++level) {
+  for (int level = 0; level < levels; ++level) {
     Index upper, lower;
     __builtin_memcpy(&upper, transpose_masks<T>.upper[level], sizeof upper);
     __builtin_memcpy(&lower, transpose_masks<T>.lower[level], sizeof lower);
@@ -42,8 +43,8 @@ GRADUS_INLINE void transpose(Vec<T> (&r)[lanes<T>]) {
       const int step = 1 << level;
       if (i & step) continue;
       const Vec<T> a = r[i], b = r[i + step];
-      r[i] = __builtin_shuffle(a, b, upper);
-      r[i + step] = __builtin_shuffle(a, b, lower);
+      r[i] = shuffle(a, b, upper);
+      r[i + step] = shuffle(a, b, lower);
     }
   }
 }

@@ -47,8 +47,8 @@ inline void philox_fill(std::uint64_t seed, std::uint64_t first, std::int64_t bl
       k1 += 0xBB67AE85u;
     }
     const Wide first_two = (c0 & 0xffffffffu) | (c1 << 32), last_two = (c2 & 0xffffffffu) | (c3 << 32);
-    const Wide a = __builtin_shuffle(first_two, last_two, low_half);
-    const Wide b = __builtin_shuffle(first_two, last_two, high_half);
+    const Wide a = shuffle(first_two, last_two, low_half);
+    const Wide b = shuffle(first_two, last_two, high_half);
     __builtin_memcpy(out + 4 * i, &a, sizeof a);  // little endian: the first draw is the lower half
     __builtin_memcpy(out + 4 * i + 2 * w, &b, sizeof b);
   }

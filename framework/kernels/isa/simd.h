@@ -33,6 +33,19 @@ template <class T> GRADUS_INLINE Vec<T> load_as(const T* p, Vec<T>) { return loa
 template <class T> GRADUS_INLINE T load_as(const T* p, T) { return *p; }
 template <class T> GRADUS_INLINE void store(T* p, Vec<T> v) { __builtin_memcpy(p, &v, sizeof v); }
 
+// Lane i of the result is lane index[i] of (a, b).
+template <class V, class Index>
+GRADUS_INLINE V shuffle(V a, V b, Index index) {
+#if defined(__clang__)
+  constexpr int n = int(sizeof(V) / sizeof(a[0]));
+  V r{};
+  for (int i = 0; i < n; ++i) r[i] = int(index[i]) < n ? a[int(index[i])] : b[int(index[i]) - n];
+  return r;
+#else
+  return __builtin_shuffle(a, b, index);
+#endif
+}
+
 constexpr float inf_of(float) { return __builtin_inff(); }
 constexpr double inf_of(double) { return __builtin_inf(); }
 template <class T> constexpr T infinity = inf_of(T{});
