@@ -1,6 +1,6 @@
 #pragma once
-// Initial values, written in place. Each fills one tensor; those with a Model overload also refill every parameter of a model
-// that has at least two axes (weights and tables, neither biases nor norms). All draw from default_generator().
+// Initial values, written in place and drawn from default_generator(). Each fills one tensor; those that take a model refill
+// each of its parameters that has at least two axes (weights and tables, neither biases nor norms).
 #include "framework/module.h"
 
 namespace gradus::init {

@@ -31,7 +31,9 @@ std::string thousands(std::int64_t n) {
 
 }  // namespace
 
-std::string join(const std::string& prefix, const std::string& name) { return prefix.empty() ? name : prefix + "." + name; }
+std::string join(const std::string& prefix, const std::string& name) {
+  return prefix.empty() ? name : prefix + "." + name;
+}
 
 void Members::add(const std::string& name, const Parameter& x) { add_once(parameters, name, x); }
 void Members::add(const std::string& name, const Buffer& x) { add_once(buffers, name, x); }
@@ -88,7 +90,8 @@ void load_state_dict(const Members& members, const StateDict& state) {
     if (at == state.end() || !at->second.defined()) {
       problems += fmt::format("\n  missing     {}  {}", name, x.shape().str());
     } else if (at->second.shape() != x.shape()) {
-      problems += fmt::format("\n  shape       {}  {} in the model, {} in the state", name, x.shape().str(), at->second.shape().str());
+      problems += fmt::format("\n  shape       {}  {} in the model, {} in the state", name, x.shape().str(),
+                              at->second.shape().str());
     } else if (at->second.dtype() != x.dtype()) {
       problems += fmt::format("\n  dtype       {}  {} in the model, {} in the state", name, gradus::name(x.dtype()),
                               gradus::name(at->second.dtype()));
@@ -97,7 +100,9 @@ void load_state_dict(const Members& members, const StateDict& state) {
   for (const auto& [name, x] : unused) {
     problems += fmt::format("\n  unexpected  {}  {}", name, x.defined() ? x.shape().str() : "undefined");
   }
-  if (!problems.empty()) throw ConfigError("load_state_dict: the state is not of this model; nothing was loaded" + problems);
+  if (!problems.empty()) {
+    throw ConfigError("load_state_dict: the state is not of this model; nothing was loaded" + problems);
+  }
   NoGrad guard;
   for (const auto& [name, x] : wanted) x.assign(state.at(name));
 }

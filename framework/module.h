@@ -47,8 +47,12 @@ template <class T>
 concept Range = requires(T& t) { t.begin(), t.end(); typename T::value_type; };
 
 template <class T>
+concept SmartPointer = requires(T& t) { typename T::element_type; t.operator->(); };
+
+template <class T>
 constexpr bool can_hold_tensors() {
   if constexpr (std::is_base_of_v<Tensor, T> || is_tuple<T> || reflect::HasMembers<T>) return true;
+  else if constexpr (SmartPointer<T>) return can_hold_tensors<typename T::element_type>();
   else if constexpr (Range<T>) return can_hold_tensors<typename T::value_type>();
   else return reflect::is_aggregate<T>;
 }
@@ -80,7 +84,7 @@ void walk(T& field, const std::string& name, Members& out, std::size_t parent) {
       for (auto& f : field) walk(f, join(name, std::to_string(i++)), out, part);
     } else {
       static_assert(std::is_copy_constructible_v<typename T::value_type>,
-                    "a container in this model holds layers where they can't be found: use std::vector, std::array or std::tuple");
+                    "a container in this model hides layers: use a std::vector, std::array or std::tuple of aggregates");
     }
   } else if constexpr (reflect::is_aggregate<T>) {
     open();
@@ -89,8 +93,9 @@ void walk(T& field, const std::string& name, Members& out, std::size_t parent) {
     reflect::fields(field, [&](auto&... f) { (walk(f, join(name, names[i++]), out, part), ...); });
   } else {
     // Parameters can't be copied, so whatever hides some can't either.
-    static_assert(!std::is_class_v<T> || std::is_copy_constructible_v<T>,
-                  "a layer in this model is neither an aggregate (a struct with public fields and no constructors) nor has members()");
+    static_assert(!std::is_class_v<T> || (std::is_copy_constructible_v<T> && !can_hold_tensors<T>()),
+                  "a field of this model hides a layer: a layer must be an aggregate (a struct with public fields and no "
+                  "constructors) or have members(), and is held by value or in a std::vector, std::array or std::tuple");
   }
 }
 
@@ -136,7 +141,7 @@ T clone(const T& field, Copies& copies) {
     for (const auto& f : field) out.push_back(clone(f, copies));
     return out;
   } else {
-    static_assert(reflect::is_aggregate<T>, "a layer that is not an aggregate needs a member `T clone() const` to be cloned");
+    static_assert(reflect::is_aggregate<T>, "a layer that is not an aggregate needs a member clone() const to be cloned");
     return reflect::fields(field, each);
   }
 }

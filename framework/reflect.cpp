@@ -10,14 +10,10 @@ bool part_of_a_name(char c) { return std::isalnum(static_cast<unsigned char>(c))
 }  // namespace
 
 // A compiler prints an address as "{(& fake<Net>.Fake<Net>::value.Net::width)}" (g++) or "{&fake.value.width}" (clang):
-// the field's name is what ends there.
+// the field's name is what ends there. Decided by the text, as the program's compiler need not be the library's.
 std::vector<std::string> parse_names(const char* printed, std::size_t n) {
   const std::string text = printed;
-#ifdef __clang__
-  const std::string end = "}";
-#else
-  const std::string end = ")}";
-#endif
+  const std::string end = text.find("(&") == std::string::npos ? "}" : ")}";
   std::vector<std::string> names;
   for (std::size_t at = text.find(end); at != std::string::npos; at = text.find(end, at + 1)) {
     std::size_t first = at;

@@ -67,15 +67,15 @@ struct GenerateOptions {
 };
 
 // Transformer model{.source_vocabulary = 9712, .d_model = 128, .heads = 4, .tie = models::Tie::all};
-// Names are PyTorch's: source_embedding.weight, encoder.layers.0.self_attn.q_proj.weight, ... A shared matrix is saved once,
-// under its first name. Initially tables are N(0, 1/d) and the rest as in PyTorch; the common alternative is
-// init::xavier_uniform(model).
+// Names: source_embedding.weight, target_embedding.weight, output.weight (a shared matrix is saved once, under the first of
+// them), and PyTorch's below encoder.layers.0 and decoder.layers.0. Initially tables are N(0, 1/d) and the rest as in
+// PyTorch; the common alternative is init::xavier_uniform(model).
 struct Transformer {
   std::int64_t source_vocabulary, target_vocabulary = source_vocabulary;
   std::int64_t d_model = 512, heads = 8, d_ff = 2048;
   std::int64_t encoder_layers = 6, decoder_layers = 6;
   double dropout = 0.1, attention_dropout = dropout, inner_dropout = dropout;  // see LayerConfig
-  bool norm_first = false, final_norm = norm_first;  // final_norm: one more norm after the last layer of each stack
+  bool norm_first = false, final_norm = norm_first;  // final_norm: another norm after the last layer of each stack
   bool scale_embeddings = true;                      // by √d (3.4)
   Positions positions = Positions::sinusoidal;
   std::int64_t max_length = 512;  // positions there are: longer sources and targets are refused

@@ -13,7 +13,8 @@ namespace detail {
 
 Linear attention_projection(std::int64_t d_model, std::int64_t heads, bool bias) {
   if (heads < 1 || d_model < 1 || d_model % heads != 0) {
-    throw ConfigError(fmt::format("MultiHeadAttention: heads must divide d_model, got d_model = {}, heads = {}", d_model, heads));
+    throw ConfigError(fmt::format("MultiHeadAttention: heads must divide d_model, got d_model = {}, heads = {}", d_model,
+                                  heads));
   }
   Linear projection{d_model, d_model, bias};
   init::xavier_uniform(projection.weight, std::sqrt(0.5));  // stacked (3d, d): fans d + 3d instead of d + d
@@ -32,7 +33,9 @@ Linear attention_output(std::int64_t d_model, bool bias) {
 namespace {
 
 void require_inputs(const MultiHeadAttention& layer, const Tensor& q, const Tensor& k, const Tensor& v) {
-  const auto fits = [&](const Tensor& x) { return x.dim() == 3 && x.size(2) == layer.d_model && x.size(0) == q.size(0); };
+  const auto fits = [&](const Tensor& x) {
+    return x.dim() == 3 && x.size(2) == layer.d_model && x.size(0) == q.size(0);
+  };
   if (fits(q) && fits(k) && fits(v) && k.size(1) == v.size(1)) return;
   throw ShapeError(fmt::format("MultiHeadAttention: query must be (b, t, {0}), key and value (b, s, {0})\n  query  {1}\n"
                                "  key    {2}\n  value  {3}", layer.d_model, q.shape().str(), k.shape().str(), v.shape().str()));

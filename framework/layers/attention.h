@@ -16,7 +16,7 @@ struct Attend {
   bool causal = false;  // query i attends keys up to i (keys beyond the queries' number: up to i + s - t)
 };
 
-// Vaswani et al. 2017, section 3.2.2: heads attention functions in parallel, each on its own projection of width d / heads.
+// Vaswani et al. 2017, section 3.2.2: attention in parallel heads, each on its own projections of width d / heads.
 // query (b,t,d), key and value (b,s,d) -> (b,t,d). The heads are strided views of the projections, never copies.
 struct MultiHeadAttention {
   std::int64_t d_model, heads;

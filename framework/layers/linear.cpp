@@ -11,7 +11,8 @@ namespace gradus::detail {
 
 Tensor uniform_by_fan(const char* layer, const Shape& shape, std::int64_t fan) {
   for (const std::int64_t size : shape) {
-    if (size < 1 || fan < 1) throw ConfigError(fmt::format("{}: sizes must be at least 1, got {}", layer, std::min(size, fan)));
+    const std::int64_t least = std::min(size, fan);
+    if (least < 1) throw ConfigError(fmt::format("{}: sizes must be at least 1, got {}", layer, least));
   }
   NoGrad guard;
   const double bound = 1 / std::sqrt(static_cast<double>(fan));

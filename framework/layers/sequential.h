@@ -2,38 +2,60 @@
 #include <cstdint>
 #include <string>
 #include <tuple>
-#include <utility>
+#include <type_traits>
 #include <vector>
 
 #include "framework/module.h"
 
 namespace gradus {
 
-// Layers one after another: Sequential net{Linear{2, 8}, ReLU{}, Linear{8, 1}}; names "0.weight", "0.bias", "2.weight", ...
-template <class... Layers>
-struct Sequential {
-  std::tuple<Layers...> layers;
+namespace detail {
+struct Nothing {};  // a place of Sequential that is not taken
+}
 
-  explicit Sequential(Layers... list) : layers(std::move(list)...) {}
+// Layers one after another: Sequential net{Linear{2, 8}, ReLU{}, Linear{8, 1}}; names "0.weight", "0.bias", "2.weight"...
+// Up to 12 of them; nest for more. (Fields rather than a tuple, because g++ 12 crashes on layers that are arguments of a
+// constructor in the initialiser of a field.)
+template <class L0, class L1 = detail::Nothing, class L2 = detail::Nothing, class L3 = detail::Nothing,
+          class L4 = detail::Nothing, class L5 = detail::Nothing, class L6 = detail::Nothing, class L7 = detail::Nothing,
+          class L8 = detail::Nothing, class L9 = detail::Nothing, class L10 = detail::Nothing, class L11 = detail::Nothing>
+struct Sequential {
+  L0 l0;
+  L1 l1 = {};
+  L2 l2 = {};
+  L3 l3 = {};
+  L4 l4 = {};
+  L5 l5 = {};
+  L6 l6 = {};
+  L7 l7 = {};
+  L8 l8 = {};
+  L9 l9 = {};
+  L10 l10 = {};
+  L11 l11 = {};
 
   Tensor operator()(const Tensor& x) const {
     Tensor h = x;
-    std::apply([&](const auto&... layer) { ((h = layer(h)), ...); }, layers);
+    const auto apply = [&]<class Layer>(const Layer& layer) {
+      if constexpr (!std::is_same_v<Layer, detail::Nothing>) h = layer(h);
+    };
+    reflect::fields(*this, [&](const auto&... layer) { (apply(layer), ...); });
     return h;
   }
 
   auto members() {
-    return [&]<std::size_t... I>(std::index_sequence<I...>) {
-      return std::tuple{reflect::field(std::to_string(I), std::get<I>(layers))...};
-    }(std::index_sequence_for<Layers...>{});
-  }
-  Sequential clone() const {
-    return std::apply([](const auto&... layer) {
-      detail::Copies copies;
-      return Sequential(detail::clone(layer, copies)...);
-    }, layers);
+    std::size_t i = 0;
+    const auto numbered = [&]<class Layer>(Layer& layer) {
+      if constexpr (std::is_same_v<Layer, detail::Nothing>) return std::tuple{};
+      else return std::tuple{reflect::field(std::to_string(i++), layer)};
+    };
+    return reflect::fields(*this, [&](auto&... layer) {
+      std::tuple parts{numbered(layer)...};  // in braces: in order
+      return std::apply([](auto&... part) { return std::tuple_cat(part...); }, parts);
+    });
   }
 };
+template <class... Layers>
+Sequential(Layers...) -> Sequential<Layers...>;
 
 // n layers of a kind, each made anew: std::vector<Linear> layers = repeat(6, [] { return Linear{8, 8}; });
 template <class Make>
