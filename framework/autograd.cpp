@@ -45,12 +45,14 @@ void Node::release() {
 }
 
 void Node::check_versions() const {
-  for (const auto& s : seen) {
+  const bool exchanged = std::any_of(inputs.begin(), inputs.end(), [](const auto& x) { return x && x->is_leaf() && x->freed; });
+  const bool written = std::any_of(seen.begin(), seen.end(), [](const Seen& s) {
     const auto storage = s.storage.lock();
-    if (storage && storage->version() != s.version) {
-      throw VersionError(fmt::format("{}: a tensor that its backward may need was changed in place after forward "
-                                     "(an optimiser step or assign() between forward and backward?)", op));
-    }
+    return storage && storage->version() != s.version;
+  });
+  if (exchanged || written) {
+    throw VersionError(fmt::format("{}: a tensor that its backward may need was changed after forward "
+                                   "(an optimiser step or assign() between forward and backward?)", op));
   }
 }
 
@@ -102,6 +104,12 @@ Tensor plain(const char* op, Array output, const Tensor* inputs, std::size_t n) 
   Tensor out(std::move(output));
   Observer::notify(op, out, inputs, n);
   return out;
+}
+
+void require_lambdas(const char* op, const Tensor* inputs, std::size_t n, std::size_t lambdas) {
+  bool fits = lambdas <= n;
+  for (std::size_t i = lambdas; i < n; ++i) fits = fits && !inputs[i].requires_grad();
+  if (!fits) throw GradientError(fmt::format("{}: {} backward lambdas for {} inputs", op, lambdas, n));
 }
 
 bool wants_graph(const Tensor* inputs, std::size_t n) {
@@ -182,6 +190,7 @@ class Walk {
     auto nodes = reachable(root_);
     std::sort(nodes.begin(), nodes.end(), [](const auto& a, const auto& b) { return a->number < b->number; });
     for (const auto& node : nodes) {
+      if (node->freed && !node->is_leaf()) useful_.insert(node.get());  // nobody knows any more where it led: step() throws
       for (const auto& input : node->inputs) {
         if (input && useful_.count(input.get())) useful_.insert(node.get());
       }
@@ -222,8 +231,8 @@ class Walk {
       auto& [node, g] = leaf;
       if (node->grad.defined()) {
         g = node->grad + g;
-      } else if (!options_.create_graph && !is_private(g)) {
-        g = Tensor(g.array().copy());  // an optimiser may scale it in place: it must be nobody else's
+      } else if (!is_private(g)) {  // an optimiser may scale it in place: it must be nobody else's
+        g = g.requires_grad() ? g * 1 : Tensor(g.array().copy());
       }
     }
     for (auto& [number, leaf] : leaves_) leaf.first->grad = std::move(leaf.second);

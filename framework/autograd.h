@@ -30,6 +30,7 @@ namespace detail {
 bool wants_graph(const Tensor* inputs, std::size_t n);
 Tensor plain(const char* op, Array output, const Tensor* inputs, std::size_t n);  // the result without a graph
 Tensor record_node(const char* op, Array output, const Tensor* inputs, std::size_t n, BackwardFunction backward);
+void require_lambdas(const char* op, const Tensor* inputs, std::size_t n, std::size_t lambdas);
 
 template <class F>
 decltype(auto) run_backward(const F& f, const Tensor& g, const Self& self) {
@@ -45,16 +46,19 @@ concept ReturnsAll = std::is_same_v<Gradients, std::remove_cvref_t<decltype(run_
 //   record("mul", y, {a, b}, [=](const Tensor& g) { return g * b; }, [=](const Tensor& g) { return g * a; })
 // or one for all that returns Gradients. A lambda takes (g) or (g, self). The engine calls only what is needed, sums
 // the result over axes that the op broadcast, checks its shape, and frees what was captured after backward. Lambdas
-// are written in ops: with create_graph their own graph is recorded.
+// are written in ops: with create_graph their own graph is recorded. Name everything that a lambda captures among the
+// inputs: an input changed before backward is a VersionError. Indices and masks come last and need no lambda.
 template <class... F>
 Tensor record(const char* op, Array output, std::initializer_list<Tensor> inputs, F... backward) {
   if (!detail::wants_graph(inputs.begin(), inputs.size())) return detail::plain(op, std::move(output), inputs.begin(), inputs.size());
+  constexpr bool joint = sizeof...(F) == 1 && (detail::ReturnsAll<F> && ...);
+  if (!joint) detail::require_lambdas(op, inputs.begin(), inputs.size(), sizeof...(F));
   return detail::record_node(op, std::move(output), inputs.begin(), inputs.size(),
-                             [... f = std::move(backward)](const Tensor& g, const Self& self) -> Gradients {
-    if constexpr (sizeof...(F) == 1 && (detail::ReturnsAll<F> && ...)) {
+                             [n = inputs.size(), ... f = std::move(backward)](const Tensor& g, const Self& self) -> Gradients {
+    if constexpr (joint) {
       return (detail::run_backward(f, g, self), ...);
     } else {
-      Gradients out(sizeof...(F));
+      Gradients out(n);
       std::size_t i = 0;
       ((self.needs(i) ? void(out[i] = detail::run_backward(f, g, self)) : void(), ++i), ...);
       return out;

@@ -42,7 +42,13 @@ GradCheck gradcheck(const std::function<Tensor(const std::vector<Tensor>&)>& f, 
     const Tensor& x = inputs[k];
     const auto got = analytic[k].defined() ? analytic[k].to_vector<double>() : std::vector<double>(static_cast<std::size_t>(x.numel()));
     for (std::int64_t i = 0; i < x.numel(); ++i) {
-      const double at = element(x, i), h = 1e-3 * std::max(1.0, std::abs(at));
+      const struct Restore {
+        const Tensor& x;
+        std::int64_t i;
+        double at;
+        ~Restore() { element(x, i) = at; }
+      } restore{x, i, element(x, i)};
+      const double at = restore.at, h = 1e-3 * std::max(1.0, std::abs(at));
       const auto slope = [&](double step) {
         element(x, i) = at + step;
         const double above = value();
@@ -53,7 +59,6 @@ GradCheck gradcheck(const std::function<Tensor(const std::vector<Tensor>&)>& f, 
       // Errors of order h^2 and h^4 cancel, so h can be large enough for rounding not to matter.
       const double s1 = slope(h), s2 = slope(h / 2), s4 = slope(h / 4);
       const double r1 = (4 * s2 - s1) / 3, r2 = (4 * s4 - s2) / 3, numeric = (16 * r2 - r1) / 15;
-      element(x, i) = at;
       const double error = std::abs(got[static_cast<std::size_t>(i)] - numeric) / (options.absolute + options.relative * std::abs(numeric));
       if (!(error <= result.worst)) {
         result.worst = error;

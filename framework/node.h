@@ -12,7 +12,7 @@ class Node {
   Node& operator=(const Node&) = delete;
 
   bool is_leaf() const { return op == nullptr; }
-  // VersionError when an input or the output was written to since the op ran.
+  // VersionError when an input or the output was written to, or an input's array exchanged, since the op ran.
   void check_versions() const;
   // Drops what backward needs; the node stays as a mark that it was used.
   void release();
@@ -23,7 +23,7 @@ class Node {
   DType dtype;
   std::vector<std::shared_ptr<Node>> inputs;  // null where no gradient is needed
   BackwardFunction backward;
-  bool freed = false;
+  bool freed = false;  // of a leaf: its tensor has another array now
   Tensor grad;  // leaves only
 
   struct Seen {

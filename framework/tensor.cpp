@@ -78,6 +78,7 @@ void Tensor::set_array(Array array) const {
   if (!is_leaf()) throw GradientError("set_array: this tensor is the result of an op; only leaves can be exchanged");
   if (impl().node) {
     if (!is_float(array.dtype())) reject_dtype("set_array", "a floating-point array for a learned tensor", array.dtype());
+    impl_->node->freed = true;
     impl_->node = std::make_shared<Node>(nullptr, array);
   }
   impl_->array = std::move(array);

@@ -59,7 +59,8 @@ class Tensor {
   // Overwrites the values in place (broadcast, converted). Leaves only, and under NoGrad when it requires a gradient;
   // every alias sees it, and a backward that needed the old values is refused.
   void assign(const Tensor& values) const;
-  // Exchanges the array for another, of any shape and dtype (loading, casting). Leaves only.
+  // Exchanges the array for another, of any shape and dtype (loading, casting). Leaves only. What was recorded with the
+  // old one can no longer be walked (VersionError); the gradient is cleared.
   void set_array(Array array) const;
 
   // The dotted name that parameters() and friends gave; empty otherwise. Errors show it.

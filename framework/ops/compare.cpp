@@ -84,7 +84,7 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
       for (std::int64_t i = 0; i < n; ++i) out[at[0] + i * step[0]] = choose[i * step[1]] ? u[i * step[2]] : v[i * step[3]];
     });
   });
-  return record("where", y, {a, b},
+  return record("where", y, {a, b, condition},
                 [condition](const Tensor& g) { return where(condition, g, full({}, 0, g.dtype())); },
                 [condition](const Tensor& g) { return where(condition, full({}, 0, g.dtype()), g); });
 }

@@ -34,7 +34,7 @@ Tensor index_add(const Tensor& g, const Tensor& index, const Shape& shape, std::
       }
     }
   });
-  return record("index_add", y, {g}, [=](const Tensor& gg) { return index_select(gg, axis, index); });
+  return record("index_add", y, {g, index}, [=](const Tensor& gg) { return index_select(gg, axis, index); });
 }
 
 void require_gather_shapes(const char* op, const Tensor& x, std::size_t axis, const Tensor& index) {
@@ -81,7 +81,7 @@ Tensor index_select(const Tensor& x, std::int64_t axis, const Tensor& index) {
       }
     }
   });
-  return record("index_select", y, {x}, [=, from = x.shape(), a = static_cast<std::int64_t>(i)](const Tensor& g) {
+  return record("index_select", y, {x, index}, [=, from = x.shape(), a = static_cast<std::int64_t>(i)](const Tensor& g) {
     return index_add(g, index, from, a);
   });
 }
@@ -97,7 +97,7 @@ Tensor gather(const Tensor& x, std::int64_t axis, const Tensor& index) {
     const T* in = from.data<T>();
     for_each_indexed(x.shape(), i, ids, [&](std::int64_t at, std::int64_t k) { out[k] = in[at]; });
   });
-  return record("gather", y, {x}, [=, from = x.shape()](const Tensor& g) {
+  return record("gather", y, {x, index}, [=, from = x.shape()](const Tensor& g) {
     return scatter_add(zeros(from, g.dtype()), axis, index, g);
   });
 }
@@ -115,7 +115,7 @@ Tensor scatter_add(const Tensor& x, std::int64_t axis, const Tensor& index, cons
     const T* in = from.data<T>();
     for_each_indexed(x.shape(), i, ids, [&](std::int64_t at, std::int64_t k) { out[at] += in[k]; });
   });
-  return record("scatter_add", y, {x, src}, [](const Tensor& g) { return g; },
+  return record("scatter_add", y, {x, src, index}, [](const Tensor& g) { return g; },
                 [=](const Tensor& g) { return gather(g, axis, index); });
 }
 
