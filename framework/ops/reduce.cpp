@@ -58,9 +58,10 @@ Array sum_array(const Array& x, const Dims& axes, bool keepdim) {
       });
     } else {
       const bool leading = axes.size() < x.rank() && (axes.empty() || axes.back() == static_cast<std::int64_t>(axes.size()) - 1);
-      if (leading && x.is_contiguous()) {
+      if (leading) {  // a view as well: its sums have the bits of its copy's
+        const Array all = x.contiguous();
         Array y = Array::empty(reduced_shape(x.shape(), axes, keepdim), x.dtype());
-        kernels::column_sum(count(x.shape(), axes), y.numel(), x.data<T>(), y.mutable_data<T>());
+        kernels::column_sum(count(x.shape(), axes), y.numel(), all.data<T>(), y.mutable_data<T>());
         return y;
       }
       if (axes.size() == x.rank()) {

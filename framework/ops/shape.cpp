@@ -25,6 +25,7 @@ Tensor reshape(const Tensor& x, const Shape& shape) {
     to[unknown] = x.numel() / known;
     known *= to[unknown];
   }
+  numel(to);  // refuses sizes that overflow beside a 0
   if (known != x.numel()) {
     throw ShapeError(fmt::format("reshape: {} does not hold {} elements{}", shape.str(), x.numel(), describe({{"x", x}})));
   }
@@ -110,6 +111,7 @@ Tensor slice(const Tensor& x, std::int64_t axis, std::int64_t start, std::int64_
   const std::int64_t first = clip(start), last = std::max(first, clip(end));
   Shape shape = x.shape();
   Strides strides = x.array().strides();
+  step = std::min(step, std::max<std::int64_t>(size, 1));  // a longer one changes nothing, and could overflow
   shape[i] = (last - first + step - 1) / step;
   const std::int64_t offset = shape[i] ? first * strides[i] : 0;
   strides[i] *= step;
@@ -129,9 +131,10 @@ Tensor select(const Tensor& x, std::int64_t axis, std::int64_t index) {
 
 std::vector<Tensor> split(const Tensor& x, const Dims& sizes, std::int64_t axis) {
   const auto i = normalize_axis("split", axis, x.shape().size());
-  std::int64_t total = 0;
-  for (auto s : sizes) total += s < 0 ? x.shape()[i] + 1 : s;
-  if (total != x.shape()[i]) {
+  std::int64_t rest = x.shape()[i];
+  bool fits = true;
+  for (auto s : sizes) fits = fits && s >= 0 && s <= rest, rest -= fits ? s : 0;
+  if (!fits || rest != 0) {
     throw ShapeError(fmt::format("split: sizes {} must add up to axis {} of x{}", sizes.str(), axis, describe({{"x", x}})));
   }
   std::vector<Tensor> parts;
@@ -155,7 +158,7 @@ std::vector<Tensor> split(const Tensor& x, std::int64_t size, std::int64_t axis)
 std::vector<Tensor> chunk(const Tensor& x, std::int64_t chunks, std::int64_t axis) {
   const auto i = normalize_axis("chunk", axis, x.shape().size());
   require<ConfigError>(chunks > 0, "chunk", "the number of chunks must be at least 1", {{"x", x}});
-  return split(x, std::max<std::int64_t>(1, (x.shape()[i] + chunks - 1) / chunks), axis);
+  return split(x, std::max<std::int64_t>(0, x.shape()[i] - 1) / chunks + 1, axis);
 }
 
 Tensor cat(const std::vector<Tensor>& xs, std::int64_t axis) {
