@@ -23,7 +23,8 @@ struct MoveOnly {
   int i = 0;
 };
 struct Wide {  // as many fields as there may be, of kinds that are hard to count
-  int a1 = 0, a2 = 0, a3 = 0, a4 = 0, a5 = 0, a6 = 0, a7 = 0, a8 = 0, b1 = 0, b2 = 0, b3 = 0, b4 = 0, b5 = 0, b6 = 0, b7 = 0, b8 = 0;
+  int a1 = 0, a2 = 0, a3 = 0, a4 = 0, a5 = 0, a6 = 0, a7 = 0, a8 = 0;
+  int b1 = 0, b2 = 0, b3 = 0, b4 = 0, b5 = 0, b6 = 0, b7 = 0, b8 = 0;
   Pair<int, MoveOnly> pair = {};
   std::array<int, 3> array = {};
   std::string string = {};
@@ -124,7 +125,8 @@ TEST_CASE("module: members() stands in for the fields of what is not an aggregat
   struct Outer {
     Wrapped wrapped{2};
   } outer;
-  CHECK(names_of(named_parameters(outer)) == std::vector<std::string>{"wrapped.linear.weight", "wrapped.linear.bias", "wrapped.shift"});
+  CHECK(names_of(named_parameters(outer)) ==
+        std::vector<std::string>{"wrapped.linear.weight", "wrapped.linear.bias", "wrapped.shift"});
 }
 
 TEST_CASE("module: a tensor that is reached twice counts once") {
@@ -158,10 +160,11 @@ TEST_CASE("module: a clone has the same values and shares nothing") {
   const Net copy = clone(net);
   const StateDict a = state_dict(net), b = state_dict(copy);
   REQUIRE(a.size() == b.size());
-  for (const auto& [name, x] : a) {
-    CAPTURE(name);
-    CHECK(x.to_vector() == b.at(name).to_vector());
-    CHECK(x.array().storage() != b.at(name).array().storage());
+  for (const auto& entry : a) {
+    const Tensor &x = entry.second, y = b.at(entry.first);
+    CAPTURE(entry.first);
+    CHECK(x.to_vector() == y.to_vector());
+    CHECK(x.array().storage() != y.array().storage());
   }
   CHECK(copy.constant.array().storage() != net.constant.array().storage());
   CHECK_FALSE(copy.absent.defined());
@@ -232,7 +235,7 @@ TEST_CASE("module: summary and tree") {
   CHECK(table.find("45\n") != std::string::npos);
   const std::string layers = tree(net);
   CAPTURE(layers);
-  CHECK(layers.find("Net(width=3)\n  blocks: vector\n    0: Block(width=3)\n      inner: Linear(in=3, out=3, with_bias=true)\n") !=
-        std::string::npos);
+  CHECK(layers.find("Net(width=3)\n  blocks: vector\n    0: Block(width=3)\n"
+                    "      inner: Linear(in=3, out=3, with_bias=true)\n") != std::string::npos);
   CHECK(layers.find("    0: Dropout(p=0.25)\n") != std::string::npos);
 }

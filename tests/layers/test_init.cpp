@@ -14,8 +14,9 @@ struct Moments {
 Moments moments(const Tensor& x) {
   const auto v = x.to_vector<double>();
   Moments m{0, 0, v[0], v[0]};
-  for (const double e : v) m.mean += e / static_cast<double>(v.size()), m.low = std::min(m.low, e), m.high = std::max(m.high, e);
-  for (const double e : v) m.std += (e - m.mean) * (e - m.mean) / static_cast<double>(v.size());
+  const auto n = static_cast<double>(v.size());
+  for (const double e : v) m.mean += e / n, m.low = std::min(m.low, e), m.high = std::max(m.high, e);
+  for (const double e : v) m.std += (e - m.mean) * (e - m.mean) / n;
   m.std = std::sqrt(m.std);
   return m;
 }
@@ -56,8 +57,8 @@ TEST_CASE("init: moments and bounds") {
   CHECK(w.requires_grad());
   CHECK_THROWS_AS(init::truncated_normal(w, 0, 1, 8, 9), ConfigError);
   CHECK_THROWS_AS(init::truncated_normal(w, 0, -1), ConfigError);
-  CHECK_THROWS_WITH_AS(init::xavier_uniform(zeros({3})), doctest::Contains("init::xavier_uniform: needs a weight of at least two axes"),
-                       ShapeError);
+  CHECK_THROWS_WITH_AS(init::xavier_uniform(zeros({3})),
+                       doctest::Contains("init::xavier_uniform: needs a weight of at least two axes"), ShapeError);
 }
 
 TEST_CASE("init: orthogonal rows, or columns where these are fewer") {

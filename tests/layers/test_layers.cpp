@@ -62,8 +62,8 @@ TEST_CASE("layers: Linear") {
   const Tensor x = randn({2, 3, 4});
   check_layer([] { return Linear{4, 5}; }, call, x, {2, 3, 5}, {"bias", "weight"});
   check_layer([] { return Linear{.in = 4, .out = 5, .with_bias = false}; }, call, x, {2, 3, 5}, {"weight"});
-  CHECK_THROWS_WITH_AS((Linear{0, 3}), "Linear: sizes must be at least 1, got 0", ConfigError);
-  CHECK_THROWS_AS((Linear{3, -1}), ConfigError);
+  CHECK_THROWS_WITH_AS(void(Linear{0, 3}), "Linear: sizes must be at least 1, got 0", ConfigError);
+  CHECK_THROWS_AS(void(Linear{3, -1}), ConfigError);
   const Linear wide{100, 400};
   CHECK(max(abs(wide.weight)).item() <= 0.1);  // U(±1/√in), as in PyTorch
   CHECK(max(abs(wide.weight)).item() > 0.099);
@@ -79,7 +79,7 @@ TEST_CASE("layers: Embedding") {
   sum(padded(ids)).backward();
   CHECK(select(padded.weight.grad(), 0, 2).to_vector() == std::vector<float>{0, 0, 0});
   CHECK(select(padded.weight.grad(), 0, 3).to_vector() == std::vector<float>{2, 2, 2});
-  CHECK_THROWS_AS((Embedding{5, 3, 5}), ConfigError);
+  CHECK_THROWS_AS(void(Embedding{5, 3, 5}), ConfigError);
   CHECK_THROWS_AS(padded(tensor({5})), IndexError);
 }
 
@@ -133,7 +133,7 @@ TEST_CASE("layers: positions") {
   CHECK_THROWS_WITH_AS(encoding(zeros({1, 5, 5})),
                        "PositionalEncoding: x must be (..., t, 5) with t <= max_length = 4\n  x  (1, 5, 5)", ShapeError);
   CHECK_THROWS_AS(encoding(zeros({1, 4, 4})), ShapeError);
-  CHECK_THROWS_AS((LearnedPositionalEncoding{4, 2}(x)), ShapeError);
+  CHECK_THROWS_AS(void(LearnedPositionalEncoding{4, 2}(x)), ShapeError);
 }
 
 TEST_CASE("layers: Sequential") {
@@ -156,7 +156,9 @@ TEST_CASE("layers: MultiHeadAttention") {
                                        "q_proj.bias", "q_proj.weight", "v_proj.bias",   "v_proj.weight"};
   const Tensor x = randn({2, 3, 4}), memory = randn({2, 5, 4}), mask = rand({2, 1, 1, 5}) > 0.3;
   const auto make = [] { return MultiHeadAttention{.d_model = 4, .heads = 2, .dropout = 0.4}; };
-  check_layer(make, [](const auto& layer, const Tensor& in) { return layer(in, in, in, {.mask = {}, .causal = true}); }, x, {2, 3, 4}, names);
+  check_layer(make, [](const auto& layer, const Tensor& in) {
+    return layer(in, in, in, {.mask = {}, .causal = true});
+  }, x, {2, 3, 4}, names);
   check_layer(make, [&](const auto& layer, const Tensor& in) {
     const Tensor m = to(memory, in.dtype());
     return layer(in, m, m, {mask});
