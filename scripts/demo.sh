@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # From nothing to translated sentences in a few minutes: builds the translator, trains it on the toy corpus (English
-# to German, in the tree), scores it on sentences it has not seen and translates five more.
+# to French, made by a grammar in the tree), scores it on sentences it has not seen and translates five more.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 model="runs/toy"
@@ -21,11 +21,11 @@ echo "== Score on held-out sentences"
 echo
 echo "== Five sentences"
 "$translate" run "$model" <<'SENTENCES'
-a man is reading a book .
-two children are playing in the park .
-the woman sees a small dog .
-a girl with a red hat is singing .
-the old man drinks coffee in the kitchen .
+The old man sees a beautiful bird.
+My cats did not sleep yesterday.
+She will be tired tomorrow.
+I do not like these expensive hats.
+Three young queens arrived today.
 SENTENCES
 
 cat <<END
