@@ -217,7 +217,7 @@ TEST_CASE("A14: cat") {
 }
 
 TEST_CASE("A15: slices") {
-  const Tensor x = arange(10).array().numel() ? to(arange(10), float64).set_requires_grad() : Tensor();
+  const Tensor x = arange(0, 10, 1, float64).set_requires_grad();
   CHECK(slice(x, 0, 5, 3).shape() == Shape{0});
   CHECK(slice(x, 0, -3, int_max).to_vector() == std::vector<float>{7, 8, 9});
   CHECK(slice(x, 0, int_min, -8).to_vector() == std::vector<float>{0, 1});
@@ -246,9 +246,9 @@ TEST_CASE("A16: the gradient of an expanded tensor is the sum over what was repe
   y.backward(g);
   CHECK(same_bits(x.grad(), reshape(sum(g, {0, 1}), {1, 3})));
   // Through reshapes, which must not read an expanded gradient as if it had its own elements.
-  const Tensor z = leaf({12}), weights = values({4});
-  sum(reshape(z, {4, 3}), 1).backward(weights);
-  CHECK(same_bits(z.grad(), reshape(expand(unsqueeze(weights, 1), {4, 3}).array().copy().defined() ? contiguous(expand(unsqueeze(weights, 1), {4, 3})) : z, {12})));
+  const Tensor z = leaf({6});
+  sum(reshape(z, {2, 3}), 1).backward(tensor({5., 7.}, float64));
+  CHECK(z.grad().to_vector() == std::vector<float>{5, 5, 5, 7, 7, 7});
 }
 
 TEST_CASE("A17: assigning overlapping slices reads the old values") {
