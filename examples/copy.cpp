@@ -7,6 +7,7 @@
 #include "framework/framework.h"
 #include "models/transformer.h"
 #include "optim/optim.h"
+#include "progress.h"
 
 using namespace gradus;
 
@@ -66,10 +67,12 @@ int main(int argc, char** argv) {
                                    .decoder_layers = layers,
                                    .norm_first = true,
                                    .output_bias = true};
+  init::xavier_uniform(model);
   auto adam = optim::Adam(parameters(model), {.beta1 = 0.9, .beta2 = 0.98, .eps = 1e-9});
   const auto schedule = optim::Noam{.d_model = static_cast<double>(d_model), .warmup = 400};
   fmt::print("copy task: {} parameters, {} epochs of {} batches of {} sequences\n", parameter_count(model), epochs, batches, batch);
 
+  Progress progress(static_cast<std::int64_t>(epochs) * batches);
   std::int64_t step = 0;
   for (int epoch = 1; epoch <= epochs; ++epoch) {
     double training_loss = 0;
@@ -82,6 +85,7 @@ int main(int argc, char** argv) {
       adam.set_lr(schedule(++step));
       adam.step();
       training_loss += loss.item() / batches;
+      progress.step(epoch, loss.item(), batch * (length - 1));
     }
 
     eval(model);
@@ -91,8 +95,7 @@ int main(int argc, char** argv) {
       const Tensor x = random_sequences(batch);
       evaluation_loss += cross_entropy(model(x, decoder_input(x)), decoder_target(x), {.ignore_index = 0}).item() / 5;
     }
-    fmt::print("epoch {:2d}  training loss {:.3f}  evaluation loss {:.3f}\n", epoch, training_loss, evaluation_loss);
-    std::fflush(stdout);
+    progress.line(fmt::format("epoch {:2d}  training loss {:.3f}  evaluation loss {:.3f}", epoch, training_loss, evaluation_loss));
   }
 
   const auto said = repeat(model, reshape(arange(1, vocabulary), {1, length}));

@@ -129,11 +129,11 @@ Tensor dropout(const Tensor& x, double p, bool training = true, Generator& gener
 // Rows of weight (V, d) by ids (...) of int64 -> (..., d). IndexError with position and value; padding_idx gets no gradient.
 Tensor embedding(const Tensor& ids, const Tensor& weight, std::int64_t padding_idx = -1);
 struct AttentionOptions {
-  Tensor mask;                 // boolean, broadcasts to (b, h, t, s); true = may attend
+  Tensor mask = {};            // boolean, broadcasts to (b, h, t, s); true = may attend
   bool causal = false;         // query i may attend keys 0 .. i + s - t
   double dropout = 0;          // on the weights
   bool training = true;
-  std::optional<double> scale; // 1 / sqrt(d) when not given
+  std::optional<double> scale = {};  // 1 / sqrt(d) when not given
 };
 // softmax(q kᵀ scale) v (Vaswani et al. 2017, 3.2.1)   q (b,h,t,d), k (b,h,s,d), v (b,h,s,e) -> (b,h,t,e)
 // A query that may attend nothing gives 0, with gradient 0. Never holds a (t, s) matrix of all heads.

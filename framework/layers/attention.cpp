@@ -55,14 +55,14 @@ Tensor MultiHeadAttention::operator()(const Tensor& query, const Tensor& key, co
   const Tensor k = split_heads(k_proj(key), heads);    // (b,h,s,d/h)
   const Tensor v = split_heads(v_proj(value), heads);  // (b,h,s,d/h)
   const Tensor y = scaled_dot_product_attention(
-      q, k, v, {.mask = attend.mask, .causal = attend.causal, .dropout = dropout, .training = training, .scale = {}});
+      q, k, v, {.mask = attend.mask, .causal = attend.causal, .dropout = dropout, .training = training});
   return out_proj(reshape(transpose(y, 1, 2), query.shape()));  // (b,h,t,d/h) -> (b,t,h,d/h) -> (b,t,d)
 }
 
 Tensor MultiHeadAttention::weights(const Tensor& query, const Tensor& key, const Attend& attend) const {
   require_inputs(*this, query, key, key);
   return attention_weights(split_heads(q_proj(query), heads), split_heads(k_proj(key), heads),
-                           {.mask = attend.mask, .causal = attend.causal, .dropout = 0, .training = false, .scale = {}});
+                           {.mask = attend.mask, .causal = attend.causal, .dropout = 0, .training = false});
 }
 
 }  // namespace gradus

@@ -12,7 +12,7 @@ Linear attention_output(std::int64_t d_model, bool bias);  // Linear's weight, b
 
 // Who may attend whom.
 struct Attend {
-  Tensor mask;          // boolean, broadcasts to (b,h,t,s): true = may attend; undefined: everyone
+  Tensor mask = {};     // boolean, broadcasts to (b,h,t,s): true = may attend; undefined: everyone
   bool causal = false;  // query i attends keys up to i (keys beyond the queries' number: up to i + s - t)
 };
 

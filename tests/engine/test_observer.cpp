@@ -1,0 +1,42 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <string>
+
+#include "framework/layers/attention.h"
+#include "framework/ops.h"
+
+using namespace gradus;
+
+TEST_CASE("an observer sees the ops of its thread, forward and backward, and none that it runs itself") {
+  const Tensor x = tensor({1., 2.}).set_requires_grad();
+  std::vector<std::string> seen;
+  {
+    Observer watch([&](const char* op, const Tensor& y, const std::vector<Tensor>& in) {
+      seen.push_back(op);
+      CHECK(y.defined());
+      CHECK_FALSE(in.empty());
+      exp(y);
+    });
+    sum(x * x).backward();
+  }
+  REQUIRE(seen.size() > 2);
+  CHECK(seen[0] == "*");
+  CHECK(seen[1] == "sum");
+  const std::size_t n = seen.size();
+  exp(x);
+  CHECK(seen.size() == n);
+}
+
+TEST_CASE("with steps, attention shows its weights and gives the same result") {
+  manual_seed(5);
+  MultiHeadAttention mha{8, 2};
+  const Tensor x = randn({2, 5, 8});
+  const Tensor fused = mha(x, x, x, {.causal = true});
+  std::vector<std::string> seen;
+  Observer watch([&](const char* op, const Tensor&, const std::vector<Tensor>&) { seen.push_back(op); }, true);
+  const Tensor stepped = mha(x, x, x, {.causal = true});
+  CHECK(std::count(seen.begin(), seen.end(), "softmax") == 1);
+  const auto a = fused.to_vector(), b = stepped.to_vector();
+  for (std::size_t i = 0; i < a.size(); ++i) CHECK(a[i] == doctest::Approx(b[i]).epsilon(1e-5));
+}
