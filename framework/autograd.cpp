@@ -202,14 +202,16 @@ class Walk {
     try {
       deliver(root_, seed);
       while (!pending_.empty()) {  // highest number first: everything made from a node comes before the node itself
-        auto entry = std::move(pending_.begin()->second);
-        pending_.erase(pending_.begin());
-        step(entry.first, std::move(entry.second));
+        const auto first = pending_.begin();
+        step(first->second.first, std::move(first->second.second));
+        pending_.erase(first);
       }
     } catch (...) {
       if (!options_.retain_graph) {
-        for (const auto& node : reachable(root_)) {
-          if (!node->is_leaf()) node->release();
+        for (const auto& [number, entry] : pending_) {
+          for (const auto& node : reachable(entry.first)) {
+            if (!node->is_leaf()) node->release();
+          }
         }
       }
       throw;
@@ -271,9 +273,8 @@ class Walk {
       throw GradientError(fmt::format("{}: backward returned {} gradients for {} inputs", node->op, grads.size(),
                                       node->inputs.size()));
     }
-    auto inputs = node->inputs;
+    deliver_all(node->op, node->inputs, grads, wanted);
     if (!options_.retain_graph) node->release();
-    deliver_all(node->op, inputs, grads, wanted);
   }
 
   void deliver_all(const char* op, const std::vector<NodePtr>& inputs, const Gradients& grads, std::uint64_t wanted) {

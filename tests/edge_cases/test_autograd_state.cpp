@@ -197,6 +197,15 @@ TEST_CASE("D72: an exception in a backward leaves the gradients alone, frees the
       CHECK_THROWS_AS(y.backward(), GraphFreedError);
     }
     CHECK(live_nodes() == before + 2);
+    {
+      // Everything below the op that threw is freed, even where somebody still holds a tensor of it.
+      const Tensor below = exp(x), middle = fragile(below), other = sin(x), y = sum(middle + other);
+      fail = true;
+      CHECK_THROWS_AS(y.backward(), std::runtime_error);
+      fail = false;
+      for (const Tensor& t : {y, sum(middle), sum(below), sum(other)}) CHECK_THROWS_AS(t.backward(), GraphFreedError);
+      CHECK(same_bits(x.grad(), ones({3}, float64)));
+    }
     x.zero_grad();
     sum(fragile(x * 2) * w).backward();
     CHECK(same_bits(x.grad(), 2 * w.detach()));

@@ -8,7 +8,7 @@ using namespace engine_test;
 namespace {
 constexpr std::int64_t two32 = std::int64_t{1} << 32;
 
-std::int64_t available_gib() {
+[[maybe_unused]] std::int64_t available_gib() {
   std::ifstream file("/proc/meminfo");
   std::string key, unit;
   std::int64_t kib;
