@@ -269,7 +269,9 @@ class Walk {
     node->check_versions();
     const Gradients grads = node->backward(g, Self(node, wanted));
     g = Tensor();
-    if (grads.size() != node->inputs.size()) {
+    bool fits = grads.size() <= node->inputs.size();
+    for (std::size_t i = grads.size(); i < node->inputs.size(); ++i) fits = fits && !node->inputs[i];
+    if (!fits) {
       throw GradientError(fmt::format("{}: backward returned {} gradients for {} inputs", node->op, grads.size(),
                                       node->inputs.size()));
     }
@@ -278,7 +280,7 @@ class Walk {
   }
 
   void deliver_all(const char* op, const std::vector<NodePtr>& inputs, const Gradients& grads, std::uint64_t wanted) {
-    for (std::size_t i = 0; i < inputs.size(); ++i) {
+    for (std::size_t i = 0; i < grads.size(); ++i) {
       if (!inputs[i] || !grads[i].defined() || (i < 64 && !(wanted >> i & 1))) continue;
       const Node& input = *inputs[i];
       const bool fits = grads[i].shape() == input.shape;

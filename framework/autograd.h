@@ -47,7 +47,7 @@ concept ReturnsAll = std::is_same_v<Gradients, std::remove_cvref_t<decltype(run_
 // or one for all that returns Gradients. A lambda takes (g) or (g, self). The engine calls only what is needed, sums
 // the result over axes that the op broadcast, checks its shape, and frees what was captured after backward. Lambdas
 // are written in ops: with create_graph their own graph is recorded. Name everything that a lambda captures among the
-// inputs: an input changed before backward is a VersionError. Indices and masks come last and need no lambda.
+// inputs: an input changed before backward is a VersionError. Indices and masks come last and need no gradient.
 template <class... F>
 Tensor record(const char* op, Array output, std::initializer_list<Tensor> inputs, F... backward) {
   if (!detail::wants_graph(inputs.begin(), inputs.size())) return detail::plain(op, std::move(output), inputs.begin(), inputs.size());

@@ -85,6 +85,10 @@ TEST_CASE("as many lambdas as inputs that may want a gradient") {
   sum(y).backward();
   CHECK(same_bits(a.grad(), ones({3}, float64)));
   const Tensor z = record("my_op", a.array().copy(), {a, index}, id);
+  const auto joint = [](const Tensor& g) { return Gradients{g}; };
+  sum(record("joint", a.array().copy(), {a, index}, joint)).backward();
+  CHECK(same_bits(a.grad(), full({3}, 2, float64)));
+  CHECK(mentions(message_of<GradientError>([&] { sum(record("joint", a.array().copy(), {a, b}, joint)).backward(); }), {"joint", "1", "2"}));
   index.assign(zeros({2}, int64));
   CHECK_THROWS_AS(sum(z).backward(), VersionError);
 }
