@@ -76,11 +76,14 @@ TEST_CASE("D63: x = x + x, a hundred thousand levels: each op is walked once") {
 
 TEST_CASE("D63: the time of backward is linear in the number of ops") {
   const auto walk = [](int levels) {
-    Tensor y = leaf({});
-    for (int i = 0; i < levels; ++i) y = 0.5 * y + 0.5 * y;
-    return seconds([&] { y.backward(); });
+    double best = inf;
+    for (int repeat = 0; repeat < 3; ++repeat) {
+      Tensor y = leaf({});
+      for (int i = 0; i < levels; ++i) y = 0.5 * y + 0.5 * y;
+      best = std::min(best, seconds([&] { y.backward(); }));
+    }
+    return best;
   };
-  walk(1000);
   const double small = walk(10000), large = walk(40000);
   CHECK(large < 16 * small);  // four times as many; quadratic would be sixteen times
 }

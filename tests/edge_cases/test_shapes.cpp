@@ -83,7 +83,8 @@ TEST_CASE("A7: reductions of nothing") {
   CHECK(sum(none).item() == 0);
   CHECK(std::isnan(mean(none).item()));
   CHECK(sum(zeros({0}, int64)).item<std::int64_t>() == 0);
-  for (auto reduce : {static_cast<Tensor (*)(const Tensor&)>(max), static_cast<Tensor (*)(const Tensor&)>(min)}) CHECK_THROWS_AS(reduce(none), ShapeError);
+  CHECK_THROWS_AS(max(none), ShapeError);
+  CHECK_THROWS_AS(min(none), ShapeError);
   CHECK(mentions(message_of<ShapeError>([&] { argmax(none, 0); }), {"argmax", "(0,)"}));
   CHECK_THROWS_AS(max(zeros({3, 0}), 1), ShapeError);
   CHECK(max(zeros({3, 0}), 0).shape() == Shape{0});
