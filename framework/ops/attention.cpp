@@ -98,7 +98,7 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
     a.seed = stream.seed, a.block = stream.offset / 4;
     kernels::attention_forward(a, y.mutable_data<T>(), head_strides(y), lse.mutable_data<T>());
   });
-  return record("scaled_dot_product_attention", y, {q, k, v}, [=](const Tensor& g) -> Gradients {
+  return record("scaled_dot_product_attention", y, {q, k, v, o.mask}, [=](const Tensor& g) -> Gradients {
     if (grad_enabled()) {
       if (o.training && o.dropout > 0) throw NotImplementedError("scaled_dot_product_attention: no gradient of the gradient with dropout");
       return through([&] { return matmul(attention_weights(q, k, o), v); }, {q, k, v}, g);

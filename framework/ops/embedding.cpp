@@ -16,7 +16,7 @@ Tensor add_rows(const Tensor& g, const Tensor& ids, std::int64_t rows, std::int6
     kernels::scatter_add_rows(index.numel(), d, index.data<std::int64_t>(), from.data<T>(), out);
     if (padding_idx >= 0 && padding_idx < rows) std::fill_n(out + padding_idx * d, d, T(0));
   });
-  return record("embedding_backward", y, {g}, [=](const Tensor& gg) {
+  return record("embedding_backward", y, {g, ids}, [=](const Tensor& gg) {
     const Tensor read = embedding(ids, gg);
     return padding_idx < 0 ? read : masked_fill(read, unsqueeze(ids == static_cast<double>(padding_idx), -1), 0);
   });
@@ -36,7 +36,7 @@ Tensor embedding(const Tensor& ids, const Tensor& weight, std::int64_t padding_i
   dispatch_float("embedding", weight.dtype(), [&]<class T>() {
     kernels::gather_rows(index.numel(), d, sizeof(T), table.data<T>(), index.data<std::int64_t>(), y.mutable_data<T>());
   });
-  return record("embedding", y, {weight}, [=](const Tensor& g) { return add_rows(g, ids, count, padding_idx); });
+  return record("embedding", y, {weight, ids}, [=](const Tensor& g) { return add_rows(g, ids, count, padding_idx); });
 }
 
 }  // namespace gradus

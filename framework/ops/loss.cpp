@@ -75,7 +75,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets, const CrossEnt
     kernels::cross_entropy(rows, n, in.data<T>(), id, weights.data<T>(), o.label_smoothing, losses.mutable_data<T>(), lse.mutable_data<double>());
     *y.mutable_data<T>() = static_cast<T>(kernels::sum(rows, losses.data<T>()) / std::max(count, 1.0));
   });
-  return record("cross_entropy", y, {logits}, [=](const Tensor& g) {
+  return record("cross_entropy", y, {logits, targets}, [=](const Tensor& g) {
     if (grad_enabled()) return through([&] { return composed_cross_entropy(logits, targets, o); }, {logits}, g)[0];
     Array dx = Array::empty(logits.shape(), logits.dtype());
     dispatch_float("cross_entropy", g.dtype(), [&]<class T>() {

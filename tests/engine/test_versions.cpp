@@ -68,6 +68,18 @@ TEST_CASE("changed indices and conditions are detected") {
   check_detected(masked_fill(x, mask, 0), "where", x, flip);
 }
 
+TEST_CASE("changed token ids, targets and masks are detected") {
+  const Tensor table = leaf({4, 2}), ids = tensor({0, 3});
+  check_detected(embedding(ids, table), "embedding", table, [&] { ids.assign(tensor({1, 2})); });
+  const Tensor logits = leaf({2, 3}), targets = tensor({0, 1});
+  check_detected(cross_entropy(logits, targets), "cross_entropy", logits, [&] { targets.assign(tensor({2, 2})); });
+  const Tensor q = leaf({1, 1, 2, 4}), mask = ones({2, 2}, boolean);
+  AttentionOptions o;
+  o.mask = mask;
+  check_detected(scaled_dot_product_attention(q, q, q, o), "scaled_dot_product_attention", q,
+                 [&] { mask.assign(zeros({}, boolean)); });
+}
+
 TEST_CASE("exchanging a leaf's array between forward and backward is detected") {
   const Tensor x = leaf({4}), w = leaf({4}, float64, 8);
   check_detected(x * w, "*", x, [&] { w.set_array(values({4}, float64, 9).array()); });
