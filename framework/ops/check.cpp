@@ -17,8 +17,12 @@ std::string describe(std::initializer_list<Operand> operands) {
   return text;
 }
 
-void require_same_dtype(const char* op, std::initializer_list<Operand> operands) {
+void require_defined(const char* op, std::initializer_list<Operand> operands) {
   for (const auto& o : operands) require<DTypeError>(o.tensor.defined(), op, "an operand is undefined", operands);
+}
+
+void require_same_dtype(const char* op, std::initializer_list<Operand> operands) {
+  require_defined(op, operands);
   for (const auto& o : operands) {
     require<DTypeError>(o.tensor.dtype() == operands.begin()->tensor.dtype(), op,
                         "element types must agree; convert with to(x, dtype)", operands);

@@ -20,6 +20,7 @@ void require(bool holds, const char* op, const char* rule, std::initializer_list
   if (!holds) [[unlikely]] throw E(fmt::format("{}: {}{}", op, rule, describe(operands)));
 }
 
+void require_defined(const char* op, std::initializer_list<Operand> operands);
 void require_float(const char* op, std::initializer_list<Operand> operands);      // defined, floating point, one dtype
 void require_same_dtype(const char* op, std::initializer_list<Operand> operands);  // defined, one dtype
 void require_dtype(const char* op, DType dtype, Operand operand);

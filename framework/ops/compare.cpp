@@ -90,6 +90,7 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
 }
 
 Tensor masked_fill(const Tensor& x, const Tensor& mask, double value) {
+  require_defined("masked_fill", {{"x", x}});
   require_dtype("masked_fill", boolean, {"mask", mask});
   require(broadcasts_to(mask.shape(), x.shape()), "masked_fill", "mask must broadcast to x", {{"x", x}, {"mask", mask}});
   return where(mask, full({}, value, x.dtype()), x);

@@ -9,8 +9,14 @@ namespace gradus {
 Tensor zeros(const Shape& shape, DType dtype) { return Tensor(Array::zeros(shape, dtype)); }
 Tensor ones(const Shape& shape, DType dtype) { return Tensor(Array::full(shape, 1, dtype)); }
 Tensor full(const Shape& shape, double value, DType dtype) { return Tensor(Array::full(shape, value, dtype)); }
-Tensor zeros_like(const Tensor& x) { return zeros(x.shape(), x.dtype()); }
-Tensor ones_like(const Tensor& x) { return ones(x.shape(), x.dtype()); }
+Tensor zeros_like(const Tensor& x) {
+  require_defined("zeros_like", {{"x", x}});
+  return zeros(x.shape(), x.dtype());
+}
+Tensor ones_like(const Tensor& x) {
+  require_defined("ones_like", {{"x", x}});
+  return ones(x.shape(), x.dtype());
+}
 
 Tensor eye(std::int64_t n, DType dtype) {
   Array y = Array::zeros({n, n}, dtype);
@@ -81,6 +87,7 @@ Tensor one_hot(const Tensor& ids, std::int64_t classes, DType dtype) {
 }
 
 Tensor to(const Tensor& x, DType dtype) {
+  require_defined("to", {{"x", x}});
   if (x.dtype() == dtype) return x;
   Array y = cast(x.array(), dtype);
   if (!is_float(dtype) || !is_float(x.dtype())) return Tensor(y);

@@ -113,6 +113,7 @@ Tensor silu(const Tensor& x) {
 }
 
 Tensor neg(const Tensor& x) {
+  require_defined("neg", {{"x", x}});
   const Array y = x.dtype() == int64
                       ? map<std::int64_t>(x.array(), [](std::int64_t v) { return static_cast<std::int64_t>(-static_cast<std::uint64_t>(v)); })
                       : map_vector("neg", x, [](const auto& k) { return k.neg; });
@@ -122,6 +123,7 @@ Tensor neg(const Tensor& x) {
 Tensor operator-(const Tensor& x) { return neg(x); }
 
 Tensor abs(const Tensor& x) {
+  require_defined("abs", {{"x", x}});
   const Array y = x.dtype() == int64 ? map<std::int64_t>(x.array(), [](std::int64_t v) {
     if (v == std::numeric_limits<std::int64_t>::min()) throw ConfigError("abs: the smallest int64 has no positive counterpart");
     return v < 0 ? -v : v;

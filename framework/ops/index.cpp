@@ -63,6 +63,7 @@ void for_each_indexed(const Shape& x_shape, std::size_t axis, const Array& index
 }  // namespace
 
 Tensor index_select(const Tensor& x, std::int64_t axis, const Tensor& index) {
+  require_defined("index_select", {{"x", x}});
   const auto i = normalize_axis("index_select", axis, x.shape().size());
   require(index.defined() && index.shape().size() == 1, "index_select", "index must have one axis", {{"x", x}, {"index", index}});
   require_indices("index_select", "index", index, x.shape()[i]);
@@ -87,6 +88,7 @@ Tensor index_select(const Tensor& x, std::int64_t axis, const Tensor& index) {
 }
 
 Tensor gather(const Tensor& x, std::int64_t axis, const Tensor& index) {
+  require_defined("gather", {{"x", x}});
   const auto i = normalize_axis("gather", axis, x.shape().size());
   require_indices("gather", "index", index, x.shape()[i]);
   require_gather_shapes("gather", x, i, index);
@@ -103,6 +105,7 @@ Tensor gather(const Tensor& x, std::int64_t axis, const Tensor& index) {
 }
 
 Tensor scatter_add(const Tensor& x, std::int64_t axis, const Tensor& index, const Tensor& src) {
+  require_defined("scatter_add", {{"x", x}});
   const auto i = normalize_axis("scatter_add", axis, x.shape().size());
   require_same_dtype("scatter_add", {{"x", x}, {"src", src}});
   require_indices("scatter_add", "index", index, x.shape()[i]);
@@ -120,6 +123,7 @@ Tensor scatter_add(const Tensor& x, std::int64_t axis, const Tensor& index, cons
 }
 
 TopK topk(const Tensor& x, std::int64_t k, std::int64_t axis) {
+  require_defined("topk", {{"x", x}});
   const auto i = normalize_axis("topk", axis, x.shape().size());
   if (k < 0 || k > x.shape()[i]) {
     throw ShapeError(fmt::format("topk: k = {} is outside [0, {}]{}", k, x.shape()[i], describe({{"x", x}})));
@@ -151,6 +155,7 @@ namespace {
 
 // Keeps elements (row, column) with low <= column - row <= high of the last two axes.
 Tensor band(const char* op, const Tensor& x, bool lower, std::int64_t diagonal) {
+  require_defined(op, {{"x", x}});
   require(x.shape().size() >= 2, op, "needs at least two axes", {{"x", x}});
   const std::int64_t rows = x.size(-2), columns = x.size(-1);
   diagonal = std::clamp(diagonal, -rows - 1, columns + 1);  // farther changes nothing, and could overflow

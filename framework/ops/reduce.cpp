@@ -10,7 +10,8 @@ namespace gradus {
 
 namespace {
 
-Dims all_axes(const Tensor& x) {
+Dims all_axes(const char* op, const Tensor& x) {
+  require_defined(op, {{"x", x}});
   Dims axes;
   for (std::size_t i = 0; i < x.shape().size(); ++i) axes.push_back(static_cast<std::int64_t>(i));
   return axes;
@@ -84,15 +85,17 @@ Tensor restore_axes(const Tensor& g, const Shape& shape, const Dims& axes) {
 }  // namespace
 
 Tensor sum(const Tensor& x, const Axes& axes, bool keepdim) {
+  require_defined("sum", {{"x", x}});
   const Dims over = axes.normalized("sum", x.shape().size());
   return record("sum", sum_array(x.array(), over, keepdim), {x}, [over, from = x.shape()](const Tensor& g) {
     return expand(restore_axes(g, from, over), from);
   });
 }
 
-Tensor sum(const Tensor& x) { return sum(x, all_axes(x)); }
+Tensor sum(const Tensor& x) { return sum(x, all_axes("sum", x)); }
 
 Tensor sum_to(const Tensor& x, const Shape& shape) {
+  require_defined("sum_to", {{"x", x}});
   if (x.shape() == shape) return x;
   require(broadcasts_to(shape, x.shape()), "sum_to", "the shape must broadcast to x's", {{"x", x}});
   const std::size_t lead = x.shape().size() - shape.size();
@@ -109,7 +112,7 @@ Tensor mean(const Tensor& x, const Axes& axes, bool keepdim) {
   return sum(x, over, keepdim) / static_cast<double>(count(x.shape(), over));
 }
 
-Tensor mean(const Tensor& x) { return mean(x, all_axes(x)); }
+Tensor mean(const Tensor& x) { return mean(x, all_axes("mean", x)); }
 
 Tensor var(const Tensor& x, const Axes& axes, bool keepdim, std::int64_t correction) {
   require_float("var", {{"x", x}});
@@ -140,6 +143,7 @@ Array extreme_positions(const char* op, const Tensor& x, const Dims& axes, bool 
 }
 
 Tensor extreme_values(const char* op, const Tensor& x, const Axes& axes, bool keepdim, bool largest) {
+  require_defined(op, {{"x", x}});
   const Dims over = axes.normalized(op, x.shape().size());
   const Tensor position(extreme_positions(op, x, over, false, largest));
   // Pick them as gather does, along one axis that holds all reduced ones.
@@ -158,17 +162,20 @@ Tensor extreme_values(const char* op, const Tensor& x, const Axes& axes, bool ke
 
 Tensor max(const Tensor& x, const Axes& axes, bool keepdim) { return extreme_values("max", x, axes, keepdim, true); }
 Tensor min(const Tensor& x, const Axes& axes, bool keepdim) { return extreme_values("min", x, axes, keepdim, false); }
-Tensor max(const Tensor& x) { return max(x, all_axes(x)); }
-Tensor min(const Tensor& x) { return min(x, all_axes(x)); }
+Tensor max(const Tensor& x) { return max(x, all_axes("max", x)); }
+Tensor min(const Tensor& x) { return min(x, all_axes("min", x)); }
 
 Tensor argmax(const Tensor& x, std::int64_t axis, bool keepdim) {
+  require_defined("argmax", {{"x", x}});
   return Tensor(extreme_positions("argmax", x, Axes(axis).normalized("argmax", x.shape().size()), keepdim, true));
 }
 Tensor argmin(const Tensor& x, std::int64_t axis, bool keepdim) {
+  require_defined("argmin", {{"x", x}});
   return Tensor(extreme_positions("argmin", x, Axes(axis).normalized("argmin", x.shape().size()), keepdim, false));
 }
 
 Tensor cumsum(const Tensor& x, std::int64_t axis) {
+  require_defined("cumsum", {{"x", x}});
   const auto i = normalize_axis("cumsum", axis, x.shape().size());
   const Array in = x.array().transpose(i, x.shape().size() - 1).contiguous();
   Array y = Array::empty(in.shape(), in.dtype());

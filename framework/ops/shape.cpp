@@ -7,6 +7,7 @@
 namespace gradus {
 
 Tensor reshape(const Tensor& x, const Shape& shape) {
+  require_defined("reshape", {{"x", x}});
   Shape to = shape;
   std::int64_t known = 1;
   std::size_t unknown = Dims::max_rank;
@@ -34,11 +35,13 @@ Tensor reshape(const Tensor& x, const Shape& shape) {
 }
 
 Tensor transpose(const Tensor& x, std::int64_t a, std::int64_t b) {
+  require_defined("transpose", {{"x", x}});
   const auto i = normalize_axis("transpose", a, x.shape().size()), j = normalize_axis("transpose", b, x.shape().size());
   return record("transpose", x.array().transpose(i, j), {x}, [a, b](const Tensor& g) { return transpose(g, a, b); });
 }
 
 Tensor permute(const Tensor& x, const Dims& order) {
+  require_defined("permute", {{"x", x}});
   const std::size_t rank = x.shape().size();
   Axes(order).normalized("permute", rank);  // in range, none twice
   if (order.size() != rank) {
@@ -53,6 +56,7 @@ Tensor permute(const Tensor& x, const Dims& order) {
 }
 
 Tensor squeeze(const Tensor& x, std::int64_t axis) {
+  require_defined("squeeze", {{"x", x}});
   const auto i = normalize_axis("squeeze", axis, x.shape().size());
   require(x.shape()[i] == 1, "squeeze", "the axis must have size 1", {{"x", x}});
   Shape shape = x.shape();
@@ -64,6 +68,7 @@ Tensor squeeze(const Tensor& x, std::int64_t axis) {
 }
 
 Tensor unsqueeze(const Tensor& x, std::int64_t axis) {
+  require_defined("unsqueeze", {{"x", x}});
   const auto i = normalize_axis("unsqueeze", axis, x.shape().size() + 1);
   Shape shape = x.shape();
   Strides strides = x.array().strides();
@@ -74,6 +79,7 @@ Tensor unsqueeze(const Tensor& x, std::int64_t axis) {
 }
 
 Tensor expand(const Tensor& x, const Shape& shape) {
+  require_defined("expand", {{"x", x}});
   Shape to = shape;
   for (std::size_t i = 0; i < to.size(); ++i) {
     const std::size_t lead = to.size() - std::min(to.size(), x.shape().size());
@@ -104,6 +110,7 @@ Tensor unslice(const Tensor& g, const Shape& shape, std::int64_t axis, std::int6
 }  // namespace
 
 Tensor slice(const Tensor& x, std::int64_t axis, std::int64_t start, std::int64_t end, std::int64_t step) {
+  require_defined("slice", {{"x", x}});
   const auto i = normalize_axis("slice", axis, x.shape().size());
   require<ConfigError>(step > 0, "slice", "the step must be at least 1", {{"x", x}});
   const std::int64_t size = x.shape()[i];
@@ -122,6 +129,7 @@ Tensor slice(const Tensor& x, std::int64_t axis, std::int64_t start, std::int64_
 }
 
 Tensor select(const Tensor& x, std::int64_t axis, std::int64_t index) {
+  require_defined("select", {{"x", x}});
   const auto i = normalize_axis("select", axis, x.shape().size());
   if (index < 0 || index >= x.shape()[i]) {
     throw IndexError(fmt::format("select: index {} is outside [0, {}){}", index, x.shape()[i], describe({{"x", x}})));
@@ -130,6 +138,7 @@ Tensor select(const Tensor& x, std::int64_t axis, std::int64_t index) {
 }
 
 std::vector<Tensor> split(const Tensor& x, const Dims& sizes, std::int64_t axis) {
+  require_defined("split", {{"x", x}});
   const auto i = normalize_axis("split", axis, x.shape().size());
   std::int64_t rest = x.shape()[i];
   bool fits = true;
@@ -144,6 +153,7 @@ std::vector<Tensor> split(const Tensor& x, const Dims& sizes, std::int64_t axis)
 }
 
 std::vector<Tensor> split(const Tensor& x, std::int64_t size, std::int64_t axis) {
+  require_defined("split", {{"x", x}});
   const auto i = normalize_axis("split", axis, x.shape().size());
   require<ConfigError>(size > 0, "split", "the size of a part must be at least 1", {{"x", x}});
   std::vector<Tensor> parts;
@@ -156,6 +166,7 @@ std::vector<Tensor> split(const Tensor& x, std::int64_t size, std::int64_t axis)
 }
 
 std::vector<Tensor> chunk(const Tensor& x, std::int64_t chunks, std::int64_t axis) {
+  require_defined("chunk", {{"x", x}});
   const auto i = normalize_axis("chunk", axis, x.shape().size());
   require<ConfigError>(chunks > 0, "chunk", "the number of chunks must be at least 1", {{"x", x}});
   return split(x, std::max<std::int64_t>(0, x.shape()[i] - 1) / chunks + 1, axis);
@@ -164,6 +175,7 @@ std::vector<Tensor> chunk(const Tensor& x, std::int64_t chunks, std::int64_t axi
 Tensor cat(const std::vector<Tensor>& xs, std::int64_t axis) {
   if (xs.empty()) throw ShapeError("cat: needs at least one tensor");
   const Tensor& first = xs.front();
+  require_defined("cat", {{"first", first}});
   const auto i = normalize_axis("cat", axis, first.shape().size());
   Shape shape = first.shape();
   shape[i] = 0;
@@ -195,8 +207,11 @@ Tensor cat(const std::vector<Tensor>& xs, std::int64_t axis) {
 
 Tensor stack(const std::vector<Tensor>& xs, std::int64_t axis) {
   if (xs.empty()) throw ShapeError("stack: needs at least one tensor");
+  require_defined("stack", {{"first", xs.front()}});
+  normalize_axis("stack", axis, xs.front().shape().size() + 1);
   std::vector<Tensor> rows;
   for (const auto& x : xs) {
+    require_defined("stack", {{"first", xs.front()}, {"other", x}});
     require(x.shape() == xs.front().shape(), "stack", "all shapes must be equal", {{"first", xs.front()}, {"other", x}});
     rows.push_back(unsqueeze(x, axis));
   }
@@ -204,6 +219,7 @@ Tensor stack(const std::vector<Tensor>& xs, std::int64_t axis) {
 }
 
 Tensor contiguous(const Tensor& x) {
+  require_defined("contiguous", {{"x", x}});
   if (x.array().is_contiguous()) return x;
   return record("contiguous", x.array().contiguous(), {x}, [](const Tensor& g) { return g; });
 }

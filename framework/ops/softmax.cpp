@@ -60,11 +60,13 @@ Tensor logsumexp(const Tensor& x, std::int64_t axis, bool keepdim) {
   const auto i = normalize_axis("logsumexp", axis, x.shape().size());
   const Array in = axis_last(x.array(), i);
   const auto at = static_cast<std::int64_t>(i);
-  Array y = Array::empty(reduced_shape(x.shape(), {at}, keepdim), x.dtype());
+  Shape rows = in.shape();
+  rows[rows.size() - 1] = 1;
+  Array sums = Array::empty(rows, x.dtype());
   dispatch_float("logsumexp", x.dtype(), [&]<class T>() {
-    T* out = y.mutable_data<T>();
-    kernels::logsumexp(y.numel(), in.shape().back(), in.data<T>(), out);
+    kernels::logsumexp(sums.numel(), in.shape().back(), in.data<T>(), sums.mutable_data<T>());
   });
+  const Array y = axis_last(sums, i).reshape(reduced_shape(x.shape(), {at}, keepdim));
   return record("logsumexp", y, {x}, [=](const Tensor& g, const Self& self) {
     const Tensor out = keepdim ? self(y) : unsqueeze(self(y), at);
     const Tensor shift = where(out == -std::numeric_limits<double>::infinity(), zeros_like(out), out);  // -inf - -inf is NaN
