@@ -16,7 +16,8 @@ Adam::Adam(const char* name, bool decoupled, const std::vector<Tensor>& paramete
 void Adam::add_group(const std::vector<Tensor>& parameters, const AdamOptions& o) {
   require_setting(o.beta1 >= 0 && o.beta1 < 1, "beta1", o.beta1, "in [0, 1)");
   require_setting(o.beta2 >= 0 && o.beta2 < 1, "beta2", o.beta2, "in [0, 1)");
-  require_setting(o.eps >= 0 && std::isfinite(o.eps), "eps", o.eps, "finite and >= 0");
+  // 0 would divide the first gradient that is 0 by itself.
+  require_setting(static_cast<float>(o.eps) > 0 && std::isfinite(o.eps), "eps", o.eps, "finite and > 0");
   require_setting(o.weight_decay >= 0 && std::isfinite(o.weight_decay), "weight_decay", o.weight_decay, "finite and >= 0");
   add(parameters, o.lr);
   groups_.push_back(o);
