@@ -43,6 +43,7 @@ void run(const std::string& name, const Config& c, double dropout, bool pre_norm
                                    .dropout = dropout,
                                    .norm_first = pre_norm,
                                    .tie = models::Tie::all};
+  init::xavier_uniform(model);  // as the peer does
   auto adam = optim::Adam(parameters(model), {.lr = 1e-4, .beta1 = 0.9, .beta2 = 0.98, .eps = 1e-9});
   const Tensor source = randint(3, c.vocabulary, {c.batch, c.source_length});
   const Tensor target = randint(3, c.vocabulary, {c.batch, c.target_length + 1});

@@ -20,7 +20,7 @@ const std::vector<Noun> beings{
     {"cat", "cats", "chat", "chats", false},        {"dog", "dogs", "chien", "chiens", false},
     {"bird", "birds", "oiseau", "oiseaux", false},  {"horse", "horses", "cheval", "chevaux", false},
     {"cow", "cows", "vache", "vaches", true},       {"mouse", "mice", "souris", "souris", true},
-    {"sheep", "sheep", "mouton", "moutons", false}, {"hen", "hens", "poule", "poules", true}};
+    {"goat", "goats", "chèvre", "chèvres", true},     {"hen", "hens", "poule", "poules", true}};
 const std::vector<Noun> things{
     {"apple", "apples", "pomme", "pommes", true},    {"book", "books", "livre", "livres", false},
     {"car", "cars", "voiture", "voitures", true},    {"house", "houses", "maison", "maisons", true},
