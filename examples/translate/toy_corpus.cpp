@@ -125,7 +125,10 @@ class Grammar {
     SentencePair out;
     switch (random_.below(5)) {
       case 0: out = quality(s, tense, negative); break;
-      case 1: out = clause(s, pick(intransitive), tense, negative); break;
+      case 1:
+        out = clause(s, pick(intransitive), tense, negative);
+        if (chance(2)) where(out);
+        break;
       default: {
         out = clause(s, pick(transitive), tense, negative);
         const Phrase object = noun_phrase(chance(3) ? beings : things, !negative);  // after a negation "a" would be "de"
@@ -207,6 +210,15 @@ class Grammar {
     const std::string english = tense == Tense::future ? (negative ? " will not be " : " will be ") : " " + (tense == Tense::past ? was : is) + no;
     const std::string verb = tense == Tense::future ? "ser" + future_endings[s.person] : tense == Tense::past ? etre_past[s.person] : etre[s.person];
     return {s.english + english + a.english, french_clause(s, verb, negative, agree(a, s.feminine, s.plural()))};
+  }
+
+  void where(SentencePair& s) {
+    static const std::vector<SentencePair> places{{"here", "ici"}, {"in the garden", "dans le jardin"}, {"in the street", "dans la rue"},
+                                                  {"near the river", "près de la rivière"}, {"with us", "avec nous"},
+                                                  {"behind the house", "derrière la maison"}};
+    const SentencePair& place = pick(places);
+    s.english += " " + place.english;
+    s.french += " " + place.french;
   }
 
   static void when(SentencePair& s, Tense tense) {

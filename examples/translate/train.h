@@ -8,7 +8,7 @@ struct ParallelText {
 
 struct TrainingOptions {
   std::string out = "runs/toy";
-  std::int64_t epochs = 8, max_tokens = 2048, min_frequency = 1, warmup = 400;
+  std::int64_t epochs = 9, max_tokens = 1024, min_frequency = 1, warmup = 300;
   double learning_rate = 2e-3, label_smoothing = 0.1, clip = 1;
 };
 
