@@ -1,5 +1,6 @@
 // Your own layer is a struct: sizes first, then the layers and parameters it is made of, then operator(). The names of
 // the fields are the names of the parameters; no base class, no registration.
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <iostream>
 
@@ -30,8 +31,16 @@ struct Net {
   }
 };
 
-int main() {
-  manual_seed(1);
+int main(int argc, char** argv) {
+  CLI::App app{"Defines a layer, checks its gradients, trains a network of it."};
+  std::uint64_t seed = 1;
+  int threads = 1;
+  app.add_option("--seed", seed, "of weights and data")->capture_default_str();
+  app.add_option("--threads", threads)->capture_default_str()->check(CLI::PositiveNumber);
+  CLI11_PARSE(app, argc, argv);
+  set_num_threads(threads);
+  manual_seed(seed);
+
   auto net = Net{.width = 16};
   for (int i = 0; i < 2; ++i) net.blocks.push_back(GatedResidual{.width = 16});
   std::cout << summary(net) << "\n";

@@ -1,5 +1,6 @@
 // Your own op in one function: the value, and beside it one lambda that turns the gradient of the result into the
 // gradient of the input. The engine does the rest. Then: is the formula right, and does something learn through it?
+#include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "framework/framework.h"
@@ -22,8 +23,16 @@ struct Net {
   Tensor operator()(const Tensor& x) const { return second(softsign(first(x))); }
 };
 
-int main() {
-  manual_seed(1);
+int main(int argc, char** argv) {
+  CLI::App app{"Defines an op, checks its gradient, trains through it."};
+  std::uint64_t seed = 1;
+  int threads = 1;
+  app.add_option("--seed", seed, "of weights and data")->capture_default_str();
+  app.add_option("--threads", threads)->capture_default_str()->check(CLI::PositiveNumber);
+  CLI11_PARSE(app, argc, argv);
+  set_num_threads(threads);
+  manual_seed(seed);
+
   const Tensor x = Tensor(randn({3, 4}, float64).array(), true);
   const GradCheck check = gradcheck([](const auto& in) { return softsign(in[0]); }, {x});
   std::printf("gradient of softsign: %s (%s)\n", check ? "right" : "WRONG", check.message.c_str());

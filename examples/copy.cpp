@@ -42,7 +42,7 @@ double exact_match(const models::Transformer& model, std::int64_t n) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   CLI::App app{"Trains the Transformer of The Annotated Transformer to copy ten numbers, then decodes 1 to 10."};
   std::uint64_t seed = 1;
   int threads = 2, epochs = 10, batches = 20;
@@ -101,4 +101,7 @@ int main(int argc, char** argv) {
   const auto said = repeat(model, reshape(arange(1, vocabulary), {1, length}));
   fmt::print("1 2 3 4 5 6 7 8 9 10 -> 1 {}\n", fmt::join(said.front(), " "));
   fmt::print("exact match on 1000 held-out sequences: {:.1f} %\n", 100 * exact_match(model, 1000));
+} catch (const Error& e) {
+  fmt::print(stderr, "copy: {}\n", e.what());
+  return 2;
 }

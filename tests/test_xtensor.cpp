@@ -1,9 +1,10 @@
 #include <doctest/doctest.h>
 
-#include <xtensor/xmath.hpp>
-#include <xtensor/xview.hpp>
+#include <xtensor-blas/xlinalg.hpp>
 
 #include "framework/error.h"
+#include "framework/init.h"
+#include "framework/layers/linear.h"
 #include "framework/ops.h"
 #include "framework/xtensor.h"
 
@@ -28,4 +29,17 @@ TEST_CASE("what xtensor gives is a copy, in every dtype, views and scalars too")
   CHECK(from_xtensor(as_xtensor<float>(tensor(2.5))).item() == 2.5);
   CHECK(from_xtensor(as_xtensor<float>(zeros({0, 3}))).shape() == Shape{0, 3});
   CHECK_THROWS_AS(as_xtensor<double>(t), DTypeError);
+}
+
+TEST_CASE("xtensor-blas agrees: products, and the singular values of an orthogonal weight") {
+  manual_seed(3);
+  const Tensor a = randn({7, 5}, float64), b = randn({5, 4}, float64);
+  const auto product = xt::linalg::dot(as_xtensor<double>(a), as_xtensor<double>(b));
+  CHECK(xt::allclose(as_xtensor<double>(matmul(a, b)), product, 1e-12, 1e-12));
+  Linear layer{6, 4};
+  init::orthogonal(layer.weight, 2);
+  const xt::xarray<double> weight = as_xtensor<float>(layer.weight);
+  const auto singular = std::get<1>(xt::linalg::svd(weight));
+  CHECK(singular.size() == 4);
+  CHECK(xt::allclose(singular, 2.0, 1e-5, 1e-5));
 }
