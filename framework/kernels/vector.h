@@ -4,8 +4,8 @@
 namespace gradus::kernels {
 
 // Loops over contiguous elements on the calling thread, compiled for several instruction sets. Outputs may be the same
-// pointer as an input but must not overlap it otherwise. Maps are within 4 ulp (gelu_erf 5; gelu_tanh for
-// x < -1, where the formula itself amplifies rounding, 1e-5 relative), saturate at +-inf and propagate NaN.
+// pointer as an input but must not overlap it otherwise. Maps are within 4 ulp (gelu_erf 5), saturate at +-inf and
+// propagate NaN.
 template <class T>
 struct VectorKernels {
   const char* isa;  // "baseline", "avx2" or "avx512"

@@ -49,7 +49,7 @@ const MapCase maps[] = {
     {"sigmoid", &K::sigmoid, sigmoid, -87, 30},
     {"relu", &K::relu, [](double x) { return x > 0 ? x : 0; }, -2, 2},
     {"gelu", &K::gelu_erf, gelu, -12, 8, 5},
-    {"gelu_tanh", &K::gelu_tanh, gelu_tanh, -1, 8},
+    {"gelu_tanh", &K::gelu_tanh, gelu_tanh, -9, 8},
     {"silu", &K::silu, silu, -80, 30},
     {"neg", &K::neg, [](double x) { return -x; }, -2, 2},
     {"abs", &K::abs, [](double x) { return std::abs(x); }, -2, 2},

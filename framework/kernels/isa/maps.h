@@ -77,9 +77,15 @@ template <class T> constexpr T gelu_b = T(0.044715);
 template <class T>
 GRADUS_INLINE T gated(T x, T gate) { return gate == 0 ? T(0) : x * gate; }
 
-// gelu by tanh: 0.5 x (1 + tanh u) = x logistic(2 u), which does not cancel for negative x
+// gelu by tanh: 0.5 x (1 + tanh u) = x logistic(2 u), which does not cancel for negative x. There the exponential
+// amplifies what rounding 2 u lost, so that is brought back to first order.
 template <class T>
-GRADUS_INLINE T gelu_argument(T x) { return 2 * gelu_a<T> * x * (1 + gelu_b<T> * x * x); }
+GRADUS_INLINE T gelu_gate(T x) {
+  const double wide = x, u = 2 * gelu_a<double> * wide * (1 + gelu_b<double> * wide * wide);
+  const T rounded = static_cast<T>(u), s = logistic(rounded);
+  const T lost = absolute(rounded) < 1000 ? static_cast<T>(u - static_cast<double>(rounded)) : T(0);
+  return s + s * (1 - s) * lost;
+}
 
 template <class T>
 VectorKernels<T> vector_table(const char* isa) {
@@ -96,7 +102,7 @@ VectorKernels<T> vector_table(const char* isa) {
   t.sigmoid = map_of<T>([](T x) GRADUS_LAMBDA { return logistic(x); });
   t.relu = map_of<T>([](T x) GRADUS_LAMBDA { return x <= 0 ? T(0) : x; });
   t.gelu_erf = map_of<T>([](T x) GRADUS_LAMBDA { return gated(x, normal(x).cdf); });
-  t.gelu_tanh = map_of<T>([](T x) GRADUS_LAMBDA { return gated(x, logistic(gelu_argument(x))); });
+  t.gelu_tanh = map_of<T>([](T x) GRADUS_LAMBDA { return gated(x, gelu_gate(x)); });
   t.silu = map_of<T>([](T x) GRADUS_LAMBDA { return gated(x, logistic(x)); });
   t.neg = map_of<T>([](T x) GRADUS_LAMBDA { return -x; });
   t.abs = map_of<T>([](T x) GRADUS_LAMBDA { return absolute(x); });
@@ -111,7 +117,7 @@ VectorKernels<T> vector_table(const char* isa) {
     return g * (d.cdf + gated(x, d.density));
   });
   t.gelu_tanh_grad = grad_of<T>([](T x, T g) GRADUS_LAMBDA {
-    const T s = logistic(gelu_argument(x)), r = s * (1 - s);  // r = 0 where s is saturated: the rest may overflow
+    const T s = gelu_gate(x), r = s * (1 - s);  // r = 0 where s is saturated: the rest may overflow
     return g * (s + gated(x * (2 * gelu_a<T> * (1 + 3 * gelu_b<T> * x * x)), r));
   });
   t.silu_grad = grad_of<T>([](T x, T g) GRADUS_LAMBDA {
