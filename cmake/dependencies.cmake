@@ -1,5 +1,5 @@
 # Finds everything the build needs and names all that is missing in one message.
-# Targets afterwards: gradus::openblas, gradus::dnnl, fmt::fmt, ZLIB::ZLIB, OpenMP::OpenMP_CXX, gradus_headers (the
+# Targets afterwards: gradus::openblas, gradus::dnnl, gradus::sentencepiece, fmt::fmt, ZLIB::ZLIB, OpenMP::OpenMP_CXX, gradus_headers (the
 # header-only libraries), gradus_doctest, gradus_cli.
 set(missing "")
 
@@ -14,6 +14,9 @@ if(NOT TARGET gradus::openblas)
 endif()
 if(GRADUS_DNNL AND NOT TARGET gradus::dnnl)
   list(APPEND missing libdnnl-dev)
+endif()
+if(NOT TARGET gradus::sentencepiece)
+  list(APPEND missing libsentencepiece-dev)
 endif()
 find_package(fmt CONFIG QUIET)
 if(NOT fmt_FOUND)

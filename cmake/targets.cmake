@@ -30,7 +30,7 @@ function(gradus_library folder)
     target_link_libraries(${target} PUBLIC ${lower} PRIVATE $<BUILD_INTERFACE:gradus_headers>
       OpenMP::OpenMP_CXX fmt::fmt)
     if(folder STREQUAL framework)
-      target_link_libraries(${target} PRIVATE ZLIB::ZLIB)
+      target_link_libraries(${target} PRIVATE ZLIB::ZLIB gradus::sentencepiece)
     endif()
     if(EXISTS ${kernels})
       include(${kernels})

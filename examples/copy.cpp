@@ -25,7 +25,7 @@ Tensor decoder_input(const Tensor& x) { return contiguous(slice(x, 1, 0, length 
 Tensor decoder_target(const Tensor& x) { return contiguous(slice(x, 1, 1, length)); }
 
 std::vector<std::vector<std::int64_t>> repeat(const models::Transformer& model, const Tensor& source) {
-  return model.generate(source, {.start = 1, .end = -1, .max_length = length - 1});
+  return models::greedy(*model.decoding(source), {.start = 1, .end = -1, .max_length = length - 1});
 }
 
 double exact_match(const models::Transformer& model, std::int64_t n) {

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cmath>
 
 namespace gradus::models {
@@ -29,16 +28,39 @@ Tensor EncoderLayer::operator()(const Tensor& x, const Tensor& mask) const {
   return residual(config, a, norm2, dropout, [&](const Tensor& h) { return feed_forward(*this, h); });
 }
 
+namespace {
+// What all uses of a decoder layer share: attend_self and attend_memory say how its two attentions are computed.
+template <class Self, class Memory>
+Tensor decode_layer(const DecoderLayer& l, const Tensor& x, Self attend_self, Memory attend_memory) {
+  const Tensor a = residual(l.config, x, l.norm1, l.dropout, attend_self);
+  const Tensor c = residual(l.config, a, l.norm2, l.dropout, attend_memory);
+  return residual(l.config, c, l.norm3, l.dropout, [&](const Tensor& h) { return feed_forward(l, h); });
+}
+}  // namespace
+
+// In the second attention queries come from the decoder, keys and values from the encoder's output (3.2.3).
 Tensor DecoderLayer::operator()(const Tensor& x, const Tensor& mask, const Tensor& memory,
                                 const Tensor& memory_mask) const {
-  const Tensor a = residual(config, x, norm1, dropout, [&](const Tensor& h) {
-    return self_attn(h, h, h, {.mask = mask, .causal = true});
-  });
-  // Queries from the decoder, keys and values from the encoder's output (3.2.3).
-  const Tensor c = residual(config, a, norm2, dropout, [&](const Tensor& h) {
-    return multihead_attn(h, memory, memory, {memory_mask});
-  });
-  return residual(config, c, norm3, dropout, [&](const Tensor& h) { return feed_forward(*this, h); });
+  return decode_layer(
+      *this, x, [&](const Tensor& h) { return self_attn(h, h, h, {.mask = mask, .causal = true}); },
+      [&](const Tensor& h) { return multihead_attn(h, memory, memory, {memory_mask}); });
+}
+
+Tensor DecoderLayer::step(const Tensor& x, KeyValueCache& past, const KeyValue& memory, const Tensor& memory_mask) const {
+  return decode_layer(
+      *this, x, [&](const Tensor& h) { return self_attn(h, past.append(self_attn.keys_values(h, h))); },
+      [&](const Tensor& h) { return multihead_attn(h, memory, {memory_mask}); });
+}
+
+Tensor DecoderLayer::attention(const Tensor& x, const Tensor& mask, const Tensor& memory, const Tensor& memory_mask) const {
+  Tensor weights;  // (b,h,t,s)
+  decode_layer(
+      *this, x, [&](const Tensor& h) { return self_attn(h, h, h, {.mask = mask, .causal = true}); },
+      [&](const Tensor& h) {
+        weights = multihead_attn.weights(h, memory, {memory_mask});
+        return h;
+      });
+  return mean(weights, {1});
 }
 
 LayerNorm final_layer_norm(std::int64_t dim, bool present) {
@@ -63,12 +85,24 @@ Tensor Transformer::operator()(const Tensor& source, const Tensor& target) const
 }
 
 Tensor Transformer::encode(const Tensor& source) const {
-  return encoder(embed(source, source_embedding, source_positions), padding_mask(source));
+  return encoder(embed(source, source_embedding, source_positions, 0), padding_mask(source));
 }
 
 Tensor Transformer::decode(const Tensor& target, const Tensor& memory, const Tensor& source_mask) const {
-  const Embedding& words = tie == Tie::all ? source_embedding : target_embedding;
-  return decoder(embed(target, words, target_positions), padding_mask(target), memory, source_mask);
+  return decoder(embed_target(target), padding_mask(target), memory, source_mask);
+}
+
+Tensor Transformer::embed_target(const Tensor& ids, std::int64_t first) const {
+  return embed(ids, tie == Tie::all ? source_embedding : target_embedding, target_positions, first);
+}
+
+Tensor Transformer::attention(const Tensor& source, const Tensor& target) const {
+  const NoGrad guard;
+  const Tensor memory = encode(source), source_mask = padding_mask(source), target_mask = padding_mask(target);
+  Tensor h = embed_target(target);  // (b,t,d)
+  if (decoder.layers.empty()) throw ConfigError("Transformer: attention needs a decoder layer, there is none");
+  for (std::size_t i = 0; i + 1 < decoder.layers.size(); ++i) h = decoder.layers[i](h, target_mask, memory, source_mask);
+  return decoder.layers.back().attention(h, target_mask, memory, source_mask);
 }
 
 Tensor Transformer::logits(const Tensor& h) const {
@@ -83,35 +117,15 @@ Tensor Transformer::padding_mask(const Tensor& ids) const {
 }
 
 // The sum of a word's vector and its position's (3.4, 3.5).
-Tensor Transformer::embed(const Tensor& ids, const Embedding& words, const LearnedPositionalEncoding& learned) const {
-  if (ids.dim() != 2 || ids.size(1) > max_length) {
+Tensor Transformer::embed(const Tensor& ids, const Embedding& words, const LearnedPositionalEncoding& learned,
+                          std::int64_t first) const {
+  if (ids.dim() != 2 || first + ids.size(1) > max_length) {
     throw ShapeError(fmt::format("Transformer: ids must be (batch, time) with time <= max_length = {}\n  ids  {}",
                                  max_length, ids.shape().str()));
   }
   Tensor x = words(ids);  // (b,t) -> (b,t,d)
   if (scale_embeddings) x = x * std::sqrt(static_cast<double>(d_model));
-  return embedding_dropout(positions == Positions::learned ? learned(x) : sinusoids(x));
-}
-
-std::vector<std::vector<std::int64_t>> Transformer::generate(const Tensor& source, const GenerateOptions& options) const {
-  NoGrad guard;
-  const Tensor memory = encode(source), mask = padding_mask(source);
-  const std::int64_t b = source.size(0), wanted = options.max_length ? options.max_length : source.size(1) + 50;
-  Tensor target = full({b, 1}, static_cast<double>(options.start), int64);
-  std::vector<std::vector<std::int64_t>> sentences(static_cast<std::size_t>(b));
-  std::vector<bool> ended(sentences.size(), false);
-  for (std::int64_t t = 1; t <= std::min(wanted, max_length); ++t) {
-    const Tensor last = slice(decode(target, memory, mask), 1, t - 1, t);  // (b,1,d)
-    auto next = argmax(logits(last), -1).to_vector<std::int64_t>();        // (b,1)
-    for (std::size_t i = 0; i < sentences.size(); ++i) {
-      if (next[i] == options.end) ended[i] = true;
-      if (ended[i]) next[i] = std::max<std::int64_t>(pad, 0);
-      else sentences[i].push_back(next[i]);
-    }
-    if (std::find(ended.begin(), ended.end(), false) == ended.end()) break;
-    target = cat({target, from_vector(next, {b, 1})}, 1);
-  }
-  return sentences;
+  return embedding_dropout(positions == Positions::learned ? learned(x, first) : sinusoids(x, first));
 }
 
 Embedding Transformer::table(std::int64_t count, bool present) const {

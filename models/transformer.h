@@ -2,6 +2,7 @@
 // The Transformer of Vaswani et al. 2017 (arXiv 1706.03762); the numbers in comments are the paper's sections.
 // Shapes: b batch, s source time, t target time, d width of the model, V target vocabulary. Ids are int64.
 #include "framework/framework.h"
+#include "models/decoding.h"
 
 namespace gradus::models {
 
@@ -33,6 +34,10 @@ struct DecoderLayer {
 
   // (b,t,d), mask (b,1,1,t), memory (b,s,d), memory_mask (b,1,1,s) -> (b,t,d)
   Tensor operator()(const Tensor& x, const Tensor& mask, const Tensor& memory, const Tensor& memory_mask) const;
+  // The next position alone: x (b,1,d); past: this layer's own, of the positions before; memory: keys_values of multihead_attn.
+  Tensor step(const Tensor& x, KeyValueCache& past, const KeyValue& memory, const Tensor& memory_mask) const;
+  // How much each position attends each position of the memory, mean over the heads: (b,t,s)
+  Tensor attention(const Tensor& x, const Tensor& mask, const Tensor& memory, const Tensor& memory_mask) const;
 };
 
 // A norm over dim, or none: nothing to learn, and not applied.
@@ -60,11 +65,6 @@ struct Decoder {
 
 enum class Tie { none, target_output, all };  // which of source table, target table, output matrix are one (3.4)
 enum class Positions { sinusoidal, learned };
-
-struct GenerateOptions {
-  std::int64_t start = 1, end = 2;
-  std::int64_t max_length = 0;  // ids to generate; 0: source length + 50 (6.1). Never more than the model's max_length
-};
 
 // Transformer model{.source_vocabulary = 9712, .d_model = 128, .heads = 4, .tie = models::Tie::all};
 // Names: source_embedding.weight, target_embedding.weight, output.weight (a shared matrix is saved once, under the first of
@@ -102,16 +102,22 @@ struct Transformer {
   // True where ids (b,s) may be attended, (b,1,1,s).
   Tensor padding_mask(const Tensor& ids) const;
 
-  // The most probable next id, again and again, for a batch of sources (b,s), without recording a graph. Returns each
-  // sentence without start and end. Call eval(model) first.
-  std::vector<std::vector<std::int64_t>> generate(const Tensor& source, const GenerateOptions& options = {}) const;
+  // Ready to be searched for translations of source (b,s), without recording a graph. Call eval(model) first; the model must
+  // outlive it. cached: keep keys and values; otherwise each step decodes the whole target again (the same to rounding).
+  //   beam_search(*model.decoding(source), {.beam = 5})
+  std::unique_ptr<Decoding> decoding(const Tensor& source, bool cached = true) const;
+  // Which source position each target position looked at in the last decoder layer, mean over the heads: (b,t,s)
+  Tensor attention(const Tensor& source, const Tensor& target) const;
+
+  // Word vectors plus positions from `first`, with dropout: ids (b,t) -> (b,t,d)
+  Tensor embed_target(const Tensor& ids, std::int64_t first = 0) const;
 
  private:
   Embedding table(std::int64_t count, bool present) const;
   LearnedPositionalEncoding learned_positions() const;
   LayerConfig layer_config() const;
   Linear output_layer() const;
-  Tensor embed(const Tensor& ids, const Embedding& table, const LearnedPositionalEncoding& learned) const;
+  Tensor embed(const Tensor& ids, const Embedding& table, const LearnedPositionalEncoding& learned, std::int64_t first) const;
 };
 
 }  // namespace gradus::models

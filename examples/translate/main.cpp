@@ -14,11 +14,6 @@ using namespace gradus;
 
 namespace {
 
-ParallelText parallel(const std::string& source, const std::string& target) {
-  auto [s, t] = read_parallel(source, target);
-  return {std::move(s), std::move(t)};
-}
-
 // The toy corpus' pairs, training or held out.
 ParallelText toy(std::uint64_t seed, bool held_out) {
   const ToyCorpus corpus = toy_corpus(seed);
@@ -31,14 +26,14 @@ ParallelText toy(std::uint64_t seed, bool held_out) {
 }
 
 void score(const Translator& translator, const ParallelText& text) {
-  const auto said = translator.translate(text.source);
-  std::vector<std::string> hypotheses, references;  // both cut into words in the same way
-  for (std::size_t i = 0; i < said.size(); ++i) {
-    hypotheses.push_back(join_words(translator.words(said[i])));
-    references.push_back(join_words(translator.words(text.target[i])));
+  auto hypotheses = translator.translate(text.source), references = text.target;
+  if (translator.config.raw) {
+    for (auto* lines : {&hypotheses, &references}) {
+      for (auto& line : *lines) line = join_words(tokenize(line));
+    }
   }
   fmt::print("{}\n", corpus_bleu(hypotheses, references).str());
-  fmt::print("exact match: {:.2f} % of {} sentences\n", 100 * exact_match(hypotheses, references), said.size());
+  fmt::print("exact match: {:.2f} % of {} sentences\n", 100 * exact_match(hypotheses, references), references.size());
 }
 
 void run(const Translator& translator) {
@@ -73,11 +68,23 @@ int main(int argc, char** argv) {
   training->add_flag("--raw", config.raw, "cut the text into words and punctuation; otherwise it is cut at spaces");
   add("--epochs", options.epochs, "passes over the data")->check(CLI::NonNegativeNumber);
   add("--max-tokens", options.max_tokens, "words a batch, padding included")->check(CLI::PositiveNumber);
-  add("--min-frequency", options.min_frequency, "rarer words are <unk>")->check(CLI::PositiveNumber);
+  add("--accumulate", options.accumulate, "batches an update")->check(CLI::PositiveNumber);
+  add("--updates", options.updates, "stop after so many (0: no limit)")->check(CLI::NonNegativeNumber);
+  add("--subwords", config.subwords, "none (words), bpe or unigram")->check(CLI::IsMember({"none", "bpe", "unigram"}));
+  add("--vocab-size", config.vocab_size, "subwords, or most frequent words (0: all)")->check(CLI::NonNegativeNumber);
+  training->add_flag("--shared-vocab", config.shared_vocab, "one vocabulary, and one table, for both languages and the output");
+  add("--min-frequency", config.min_frequency, "rarer words are <unk>")->check(CLI::PositiveNumber);
   add("--learning-rate", options.learning_rate, "at the end of the warm-up")->check(CLI::NonNegativeNumber);
   add("--warmup", options.warmup, "steps")->check(CLI::NonNegativeNumber);
   add("--label-smoothing", options.label_smoothing, "")->check(CLI::Range(0.0, 1.0));
-  add("--clip", options.clip, "largest norm of the gradient")->check(CLI::PositiveNumber);
+  add("--clip", options.clip, "largest norm of the gradient (0: any)")->check(CLI::NonNegativeNumber);
+  add("--schedule", options.schedule, "of the learning rate")->check(CLI::IsMember({"inverse-sqrt", "noam"}));
+  add("--patience", options.patience, "stop after so many epochs without a better validation loss (0: never)")->check(CLI::NonNegativeNumber);
+  add("--average", options.average, "at the end use the mean weights of the last so many epochs (0: the best epoch's)")->check(CLI::NonNegativeNumber);
+  add("--save-minutes", options.save_minutes, "between checkpoints within an epoch")->check(CLI::NonNegativeNumber);
+  training->add_flag("--resume", options.resume, "go on from the newest whole checkpoint in the run directory");
+  add("--attention-dropout", config.attention_dropout, "of attention weights")->check(CLI::Range(0.0, 1.0));
+  add("--inner-dropout", config.inner_dropout, "inside the feed-forward layers")->check(CLI::Range(0.0, 1.0));
   add("--d-model", config.d_model, "width")->check(CLI::PositiveNumber);
   add("--heads", config.heads, "of attention")->check(CLI::PositiveNumber);
   add("--ffn", config.d_ff, "inner width of the feed-forward layers")->check(CLI::PositiveNumber);
@@ -107,16 +114,15 @@ int main(int argc, char** argv) {
       if (!config.toy && (source.empty() || target.empty() || valid_source.empty() || valid_target.empty())) {
         throw ConfigError("--source, --target, --valid-source and --valid-target go together");
       }
-      const auto best = config.toy ? train_translator(config, options, toy(config.seed, false), toy(config.seed, true))
-                                   : train_translator(config, options, parallel(source, target), parallel(valid_source, valid_target));
-      fmt::print("the weights of the best validation loss are in {}\n", options.out);
+      if (config.toy) return train_translator(config, options, toy(config.seed, false), toy(config.seed, true));
+      return train_translator(config, options, read_parallel(source, target), read_parallel(valid_source, valid_target));
     } else {
       const Translator translator = Translator::load(directory);
       if (*running) {
         run(translator);
       } else {
         if (!translator.config.toy && (source.empty() || reference.empty())) throw ConfigError("score needs --source and --reference");
-        score(translator, source.empty() ? toy(translator.config.seed, true) : parallel(source, reference));
+        score(translator, source.empty() ? toy(translator.config.seed, true) : read_parallel(source, reference));
       }
     }
   } catch (const std::exception& e) {

@@ -3,126 +3,265 @@
 #include <fmt/format.h>
 
 #include <chrono>
-#include <limits>
+#include <filesystem>
 
 #include "../progress.h"
-#include "framework/data/batches.h"
-#include "framework/data/bleu.h"
+#include "framework/data/prefetch.h"
+#include "framework/io/checkpoint.h"
+#include "framework/training/average.h"
+#include "framework/training/early_stopping.h"
+#include "framework/training/stop_signal.h"
 #include "optim/optim.h"
 
 using namespace gradus;
 
 namespace {
 
-// Both sides as ids, without start and end. Pairs that are empty or too long on a side are left out.
-struct Corpus {
-  std::vector<Ids> source, target;
-  std::int64_t left_out = 0;
-
-  Corpus(const Translator& t, const ParallelText& text) {
-    for (std::size_t i = 0; i < text.source.size(); ++i) {
-      auto s = t.source.encode(t.words(text.source[i])), u = t.target.encode(t.words(text.target[i]));
-      const auto longest = static_cast<std::int64_t>(std::max(s.size(), u.size()));
-      if (s.empty() || u.empty() || longest > t.config.max_length) ++left_out;
-      else source.push_back(std::move(s)), target.push_back(std::move(u));
-    }
-  }
-
-  std::vector<std::vector<std::size_t>> batches(std::int64_t max_tokens, std::uint64_t seed, std::uint64_t epoch) const {
-    std::vector<std::int64_t> lengths;
-    for (std::size_t i = 0; i < source.size(); ++i) lengths.push_back(static_cast<std::int64_t>(std::max(source[i].size(), target[i].size())) + 1);
-    return batches_by_length(lengths, max_tokens, seed, epoch);
-  }
+// Where training stands, beside weights, moments and the generator: all that a resumed run must know.
+struct Position {
+  std::int64_t epoch = 1, update = 0;  // updates done in this epoch
+  std::int64_t step = 0, skipped = 0;  // updates in all; those with a gradient that was not finite
+  double loss = 0, tokens = 0;         // sums over this epoch
 };
 
-struct Batch {
-  Tensor source, input, output;  // (b,s) with <end>; (b,t) from <start>; (b,t) to <end>
-  std::int64_t tokens = 0;       // target words and ends
+template <class T>
+void put(TensorMap& map, const std::string& prefix, T& numbers) {
+  const auto& names = reflect::names<T>();
+  std::size_t i = 0;
+  reflect::fields(numbers, [&](auto&... f) {
+    ((map[prefix + names[i++]] = tensor(f, std::is_integral_v<std::remove_reference_t<decltype(f)>> ? int64 : float64)), ...);
+  });
+}
 
-  Batch(const Corpus& corpus, const std::vector<std::size_t>& rows) {
-    std::vector<Ids> s, in, out;
-    for (auto r : rows) {
-      s.push_back(corpus.source[r]), in.push_back(corpus.target[r]), out.push_back(corpus.target[r]);
-      s.back().push_back(Vocabulary::end);
-      in.back().insert(in.back().begin(), Vocabulary::start);
-      out.back().push_back(Vocabulary::end);
-      tokens += static_cast<std::int64_t>(out.back().size());
-    }
-    source = pad_sequences(s), input = pad_sequences(in), output = pad_sequences(out);
+template <class T>
+void get(const TensorMap& map, const std::string& prefix, T& numbers) {
+  const auto& names = reflect::names<T>();
+  std::size_t i = 0;
+  reflect::fields(numbers, [&](auto&... f) { ((f = map.at(prefix + names[i++]).template item<std::remove_reference_t<decltype(f)>>()), ...); });
+}
+
+// The paper's initial weights differ from PyTorch's in the maps that have no heads: xavier_uniform, biases 0.
+void initialise(models::Transformer& model) {
+  for (const auto& [name, p] : named_parameters(model)) {
+    const auto is = [&](const char* part) { return name.find(part) != std::string::npos; };
+    if (is("out_proj.weight") || is("linear1.weight") || is("linear2.weight")) init::xavier_uniform(p);
+    if (is("linear1.bias") || is("linear2.bias")) init::constant(p, 0);
   }
-};
+}
 
-// Mean over the target words of -log probability, without smoothing or dropout.
-double validation_loss(Translator& t, const Corpus& corpus, std::int64_t max_tokens) {
+// Mean over the target ids of -log probability, without smoothing or dropout.
+double validation_loss(models::Transformer& model, const ParallelCorpus& corpus, std::int64_t max_tokens) {
   NoGrad guard;
-  eval(t.model);
-  double sum = 0, words = 0;
-  for (const auto& rows : corpus.batches(max_tokens, 0, 0)) {
-    const Batch batch(corpus, rows);
-    const Tensor loss = cross_entropy(t.model(batch.source, batch.input), batch.output, {.ignore_index = Vocabulary::pad});
+  eval(model);
+  double sum = 0, tokens = 0;
+  for (const auto& pairs : corpus.batches(max_tokens, 0, 0)) {
+    const Batch batch = corpus.batch(pairs);
+    const Tensor loss = cross_entropy(model(batch.source, batch.input), batch.output, {.ignore_index = Vocabulary::pad});
     sum += loss.item() * static_cast<double>(batch.tokens);
-    words += static_cast<double>(batch.tokens);
+    tokens += static_cast<double>(batch.tokens);
   }
-  train(t.model);
-  return sum / words;
+  train(model);
+  return sum / tokens;
 }
 
-Vocabulary vocabulary(const std::vector<std::string>& lines, const Translator& cutter, std::int64_t min_frequency) {
-  std::vector<std::vector<std::string>> sentences;
-  for (const auto& line : lines) sentences.push_back(cutter.words(line));
-  return Vocabulary::build(sentences, min_frequency);
-}
+// The batches of one optimiser step.
+struct Update {
+  std::vector<Batch> batches;
+  double tokens = 0;
+};
 
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
+class Trainer {
+ public:
+  Trainer(Translator& t, const TrainingOptions& o, const ParallelCorpus& corpus, const ParallelCorpus& held_out)
+      : t_(t), o_(o), corpus_(corpus), held_out_(held_out) {}
+
+  int run() {
+    if (o_.resume) resume();
+    const auto per_epoch = static_cast<std::int64_t>(updates(0).size());
+    const std::int64_t last = o_.updates > 0 ? std::min(o_.updates, o_.epochs * per_epoch) : o_.epochs * per_epoch;
+    progress_.emplace(last, at_.step);
+    while (at_.step < last && !early_.stop()) {
+      const auto start = Clock::now();
+      if (const int code = epoch(last)) return code;
+      if (at_.update < per_epoch) break;  // the last update came within the epoch
+      finish_epoch(std::chrono::duration<double>(Clock::now() - start).count());
+    }
+    if (o_.average > 0) use_average();
+    return 0;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  using Groups = std::vector<std::vector<std::vector<std::size_t>>>;
+
+  // Which pairs are in each batch of each update of an epoch.
+  Groups updates(std::int64_t epoch) const {
+    Groups groups;
+    for (auto& pairs : corpus_.batches(o_.max_tokens, t_.config.seed, static_cast<std::uint64_t>(epoch))) {
+      if (groups.empty() || static_cast<std::int64_t>(groups.back().size()) == o_.accumulate) groups.emplace_back();
+      groups.back().push_back(std::move(pairs));
+    }
+    return groups;
+  }
+
+  double learning_rate() const {
+    if (o_.schedule == "noam") return optim::Noam{static_cast<double>(t_.config.d_model), o_.warmup, o_.learning_rate}(at_.step + 1);
+    return optim::InverseSqrt{.peak = o_.learning_rate, .warmup = o_.warmup}(at_.step + 1);
+  }
+
+  // From where we are to the end of the epoch, or to the last update, or to a signal: its exit code.
+  int epoch(std::int64_t last) {
+    const Groups groups = updates(at_.epoch);
+    const auto make = [&](std::size_t i) {
+      Update u;
+      for (const auto& pairs : groups[i]) {
+        u.batches.push_back(corpus_.batch(pairs));
+        u.tokens += static_cast<double>(u.batches.back().tokens);
+      }
+      return u;
+    };
+    auto saved = Clock::now();
+    for (const Update& u : Prefetch<Update>(static_cast<std::size_t>(at_.update), groups.size(), make)) {
+      const double loss = step(u);
+      progress_->step(at_.epoch, loss, static_cast<std::int64_t>(u.tokens));
+      if (stop_.requested()) {
+        save();
+        progress_->line(fmt::format("stopped after update {}; go on with --resume", at_.step));
+        return stop_.exit_code();
+      }
+      if (at_.step == last) break;
+      if (std::chrono::duration<double>(Clock::now() - saved).count() > 60 * o_.save_minutes) {
+        save();
+        saved = Clock::now();
+      }
+    }
+    return 0;
+  }
+
+  // One optimiser step: the mean loss of an update's target ids.
+  double step(const Update& u) {
+    double loss = 0;
+    adam_.zero_grad();
+    for (const auto& batch : u.batches) {
+      const Tensor mean = cross_entropy(t_.model(batch.source, batch.input), batch.output,
+                                        {.ignore_index = Vocabulary::pad, .label_smoothing = o_.label_smoothing});
+      const Tensor part = mean * (static_cast<double>(batch.tokens) / u.tokens);  // as if all were one batch
+      part.backward();
+      loss += part.item();
+    }
+    if (o_.clip > 0) optim::clip_grad_norm(parameters_, o_.clip);
+    adam_.set_lr(learning_rate());
+    adam_.step();
+    if (o_.ema > 0) update_average(ema_, state_dict(t_.model), o_.ema);
+    at_.loss += loss * u.tokens, at_.tokens += u.tokens;
+    ++at_.step, ++at_.update;
+    at_.skipped = skipped_before_ + adam_.skipped_steps();
+    return loss;
+  }
+
+  void finish_epoch(double seconds) {
+    const double checked = validation_loss(t_.model, held_out_, o_.max_tokens);
+    progress_->line(fmt::format("epoch {:2}  training loss {:.4f}  validation loss {:.4f}  perplexity {:.3f}  {} updates{}  {:.1f} s", at_.epoch,
+                                at_.loss / at_.tokens, checked, std::exp(checked), at_.step,
+                                at_.skipped ? fmt::format(", {} skipped", at_.skipped) : "", seconds));
+    attempt([&] {
+      if (early_.improved(checked)) t_.save_weights(o_.out);
+      if (o_.average > 0) keep_epoch();
+    });
+    ++at_.epoch;
+    at_.update = 0, at_.loss = 0, at_.tokens = 0;
+    save();
+  }
+
+  // The weights at the end of the last epochs, to be averaged.
+  std::string epoch_file(std::int64_t epoch) const { return fmt::format("{}/epochs/{:05}.safetensors", o_.out, epoch); }
+  void keep_epoch() {
+    std::filesystem::create_directories(o_.out + "/epochs");
+    save_safetensors(epoch_file(at_.epoch), state_dict(t_.model));
+    std::filesystem::remove(epoch_file(at_.epoch - o_.average));
+  }
+
+  void use_average() {
+    std::vector<StateDict> states;
+    for (std::int64_t e = std::max<std::int64_t>(1, at_.epoch - o_.average); e < at_.epoch; ++e) states.push_back(load_safetensors(epoch_file(e)));
+    if (states.empty()) return;
+    load_state_dict(t_.model, average_states(states));
+    progress_->line(fmt::format("the mean of the last {} epochs' weights: validation loss {:.4f}", states.size(),
+                                validation_loss(t_.model, held_out_, o_.max_tokens)));
+    t_.save_weights(o_.out);
+  }
+
+  // What can't be written (a full disk) is said, and training goes on.
+  template <class F>
+  void attempt(F write) {
+    try {
+      write();
+    } catch (const FileError& e) {
+      progress_->line(fmt::format("warning: {}", e.what()));
+    } catch (const std::filesystem::filesystem_error& e) {
+      progress_->line(fmt::format("warning: {}", e.what()));
+    }
+  }
+
+  void save() {
+    TensorMap training;
+    put(training, "position.", at_);
+    put(training, "early.", early_);
+    const auto generator = default_generator().state();
+    training["generator.seed"] = tensor(static_cast<std::int64_t>(generator.seed));
+    training["generator.offset"] = tensor(static_cast<std::int64_t>(generator.offset));
+    for (const auto& [name, x] : adam_.state_dict()) training["optimizer." + name] = x;
+    for (const auto& [name, x] : ema_) training["ema." + name] = x;
+    attempt([&] { writer_.save(at_.step, {{"model", state_dict(t_.model)}, {"training", training}}); });
+  }
+
+  void resume() {
+    const Checkpoint found = latest_checkpoint(o_.out + "/checkpoints");
+    for (const auto& why : found.damaged) fmt::print(stderr, "passed over: {}\n", why);
+    if (!found) return;
+    load_state_dict(t_.model, found.load("model"));
+    const TensorMap training = found.load("training");
+    optim::State optimizer;
+    for (const auto& [name, x] : training) {
+      if (name.rfind("optimizer.", 0) == 0) optimizer[name.substr(10)] = x;
+      if (name.rfind("ema.", 0) == 0) ema_[name.substr(4)] = x;
+    }
+    adam_.load_state_dict(optimizer);
+    get(training, "position.", at_);
+    get(training, "early.", early_);
+    early_.patience = o_.patience;
+    skipped_before_ = at_.skipped;
+    default_generator().set_state({static_cast<std::uint64_t>(training.at("generator.seed").item<std::int64_t>()),
+                                   static_cast<std::uint64_t>(training.at("generator.offset").item<std::int64_t>())});
+    fmt::print("resumed after update {} from {}\n", at_.step, found.path);
+  }
+
+  Translator& t_;
+  const TrainingOptions& o_;
+  const ParallelCorpus &corpus_, &held_out_;
+  std::vector<Tensor> parameters_ = parameters(t_.model);
+  optim::Adam adam_{parameters_, {.beta1 = 0.9, .beta2 = 0.98, .eps = 1e-9}};
+  EarlyStopping early_{.patience = o_.patience};
+  Position at_;
+  StateDict ema_;
+  std::int64_t skipped_before_ = 0;
+  CheckpointWriter writer_{o_.out + "/checkpoints"};
+  StopSignal stop_;
+  std::optional<Progress> progress_;
+};
 
 }  // namespace
 
-Translator train_translator(const TranslatorConfig& config, const TrainingOptions& o, const ParallelText& training,
-                            const ParallelText& validation) {
+int train_translator(const TranslatorConfig& config, const TrainingOptions& o, const ParallelText& training, const ParallelText& validation) {
   manual_seed(config.seed);
-  const TranslatorConfig small{.d_model = 8, .heads = 1, .d_ff = 8, .layers = 0, .raw = config.raw};
-  const Translator cutter{small, {}, {}};
-  Translator t{config, vocabulary(training.source, cutter, o.min_frequency), vocabulary(training.target, cutter, o.min_frequency)};
-  const Corpus corpus(t, training), held_out(t, validation);
-  if (corpus.source.empty() || held_out.source.empty()) throw ConfigError("no sentence pair is left to train or to validate on");
-  const auto per_epoch = static_cast<std::int64_t>(corpus.batches(o.max_tokens, config.seed, 0).size());
-  fmt::print("{} pairs to train on, {} to validate ({} left out: empty or over {} words)\n", corpus.source.size(), held_out.source.size(),
-             corpus.left_out + held_out.left_out, config.max_length);
-  fmt::print("{} source words, {} target words, {} parameters, {} batches an epoch\n", t.source.size(), t.target.size(),
-             parameter_count(t.model), per_epoch);
-
-  auto adam = optim::Adam(parameters(t.model), {.beta1 = 0.9, .beta2 = 0.98, .eps = 1e-9});
-  const auto schedule = optim::InverseSqrt{.peak = o.learning_rate, .warmup = o.warmup};
-  Progress progress(o.epochs * per_epoch);
-  double best = std::numeric_limits<double>::infinity();
-  std::int64_t step = 0;
-
-  for (std::int64_t epoch = 1; epoch <= o.epochs; ++epoch) {
-    const auto start = std::chrono::steady_clock::now();
-    double sum = 0, words = 0;
-    for (const auto& rows : corpus.batches(o.max_tokens, config.seed, static_cast<std::uint64_t>(epoch))) {
-      const Batch batch(corpus, rows);
-      const Tensor loss = cross_entropy(t.model(batch.source, batch.input), batch.output,
-                                        {.ignore_index = Vocabulary::pad, .label_smoothing = o.label_smoothing});
-      adam.zero_grad();
-      loss.backward();
-      optim::clip_grad_norm(parameters(t.model), o.clip);
-      adam.set_lr(schedule(++step));
-      adam.step();
-      sum += loss.item() * static_cast<double>(batch.tokens);
-      words += static_cast<double>(batch.tokens);
-      progress.step(epoch, loss.item(), batch.tokens);
-    }
-    const double seconds = seconds_since(start), checked = validation_loss(t, held_out, o.max_tokens);
-    progress.line(fmt::format("epoch {:2}  training loss {:.4f}  validation loss {:.4f}  perplexity {:.3f}  {:.1f} s", epoch, sum / words, checked,
-                              std::exp(checked), seconds));
-    if (checked < best) {
-      best = checked;
-      t.save(o.out);
-    }
+  Translator t = Translator::make(config, training.source, training.target);
+  initialise(t.model);
+  const ParallelCorpus corpus(training, *t.source, *t.target, config.max_length), held_out(validation, *t.source, *t.target, config.max_length);
+  for (const auto* c : {&corpus, &held_out}) {
+    if (!c->left_out().empty()) fmt::print("{}: {}\n", c == &corpus ? "training text" : "validation text", c->left_out());
   }
-  eval(t.model);
-  return t;
+  fmt::print("{} pairs to train on, {} to validate; vocabularies {} and {}; {} parameters\n", corpus.size(), held_out.size(), t.source->size(),
+             t.target->size(), parameter_count(t.model));
+  t.save_config(o.out);
+  return Trainer(t, o, corpus, held_out).run();
 }

@@ -1,17 +1,21 @@
 #pragma once
+#include "framework/data/parallel.h"
 #include "translator.h"
-
-// Lines of the two languages; line n of one translates line n of the other.
-struct ParallelText {
-  std::vector<std::string> source, target;
-};
 
 struct TrainingOptions {
   std::string out = "runs/toy";
-  std::int64_t epochs = 9, max_tokens = 1024, min_frequency = 1, warmup = 300;
-  double learning_rate = 2e-3, label_smoothing = 0.1, clip = 1;
+  std::int64_t epochs = 9, updates = 0;         // whichever comes first; updates 0: no limit
+  std::int64_t max_tokens = 1024, accumulate = 1;  // ids a batch, padding included; batches an update
+  std::string schedule = "inverse-sqrt";        // or noam
+  std::int64_t warmup = 300;
+  double learning_rate = 2e-3, label_smoothing = 0.1, clip = 1;  // clip 0: none
+  std::int64_t patience = 0, average = 0;       // epochs without improvement; last epochs to average (0: keep the best)
+  double ema = 0;                               // decay of a moving average of the weights; 0: none
+  double save_minutes = 5;                      // between checkpoints inside an epoch
+  bool resume = false;
 };
 
-// Trains, keeping the weights of the best validation loss in the run directory. Prints figures of each epoch.
-Translator train_translator(const TranslatorConfig& config, const TrainingOptions& options, const ParallelText& training,
-                            const ParallelText& validation);
+// Trains; what it leaves in the run directory is described in docs/translate.md. Returns the exit code: 0, or 130 and 143 when
+// SIGINT or SIGTERM stopped it after a whole step and a checkpoint.
+int train_translator(const TranslatorConfig& config, const TrainingOptions& options, const gradus::ParallelText& training,
+                     const gradus::ParallelText& validation);

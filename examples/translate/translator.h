@@ -1,44 +1,53 @@
 #pragma once
-// What training leaves in a run directory and translating needs: sizes, vocabularies, weights.
+// What training leaves in a run directory and translating needs: sizes, tokenizers, weights.
+#include <memory>
 #include <string>
 #include <vector>
 
-#include "framework/data/vocabulary.h"
+#include "framework/data/tokenizer.h"
 #include "models/transformer.h"
 
-// Kept as config.json; the defaults suit the toy corpus.
+// Kept in config.json; the defaults suit the toy corpus.
 struct TranslatorConfig {
   std::int64_t d_model = 128, heads = 4, d_ff = 256, layers = 2;
-  double dropout = 0.1;
+  double dropout = 0.1, attention_dropout = 0.1, inner_dropout = 0.1;
   bool norm_first = true;
-  std::int64_t max_length = 128;  // words of the longest sentence
-  bool raw = false;               // text is cut into words by tokenize(), as the toy corpus is; otherwise at spaces
-  bool toy = true;                // trained on the toy corpus of `seed`
+  std::int64_t max_length = 128;   // ids of the longest sentence
+  bool raw = false;                // text as people write it; otherwise words and punctuation stand between spaces
+  std::string subwords = "none";   // none (words), bpe or unigram
+  std::int64_t vocab_size = 8000;  // subwords, or the most frequent words (0: all)
+  std::int64_t min_frequency = 1;  // rarer words are <unk>
+  bool shared_vocab = false;       // one vocabulary and one table for both languages and the output
+  bool toy = true;                 // trained on the toy corpus of `seed`
   std::uint64_t seed = 1;
 };
 
 struct Translator {
+  using TokenizerPtr = std::shared_ptr<const gradus::Tokenizer>;
   TranslatorConfig config;
-  gradus::Vocabulary source, target;
-  gradus::models::Transformer model{.source_vocabulary = source.size(),
-                                    .target_vocabulary = target.size(),
+  TokenizerPtr source, target;  // the same one where the vocabulary is shared
+  gradus::models::Transformer model{.source_vocabulary = source->size(),
+                                    .target_vocabulary = target->size(),
                                     .d_model = config.d_model,
                                     .heads = config.heads,
                                     .d_ff = config.d_ff,
                                     .encoder_layers = config.layers,
                                     .decoder_layers = config.layers,
                                     .dropout = config.dropout,
+                                    .attention_dropout = config.attention_dropout,
+                                    .inner_dropout = config.inner_dropout,
                                     .norm_first = config.norm_first,
                                     .max_length = config.max_length + 2,
-                                    .tie = gradus::models::Tie::target_output};
+                                    .tie = config.shared_vocab ? gradus::models::Tie::all : gradus::models::Tie::target_output};
 
-  std::vector<std::string> words(const std::string& line) const;
-  std::string text(const std::vector<std::string>& words) const;
-
-  // Greedy translations in the order of the lines. Words past max_length are cut off. Call eval(model) first.
+  // Greedy translations in the order of the lines. Sentences are cut at max_length ids. Call eval(model) first.
   std::vector<std::string> translate(const std::vector<std::string>& lines) const;
 
-  void save(const std::string& directory) const;
-  // FileError or ConfigError that names the file when something is missing, damaged or does not fit the rest.
+  // Vocabularies learnt from the text, weights not.
+  static Translator make(const TranslatorConfig& config, const std::vector<std::string>& source, const std::vector<std::string>& target);
+  // Configuration and vocabularies into a run directory; weights are saved by name beside them.
+  void save_config(const std::string& directory) const;
+  void save_weights(const std::string& directory) const;  // model.safetensors
+  // Ready to translate. FileError or ConfigError that names the file when something is missing, damaged or does not fit the rest.
   static Translator load(const std::string& directory);
 };

@@ -76,14 +76,6 @@ std::vector<std::string> read_lines(const std::string& path, std::size_t max_byt
   return lines;
 }
 
-std::pair<std::vector<std::string>, std::vector<std::string>> read_parallel(const std::string& source, const std::string& target) {
-  auto s = read_lines(source), t = read_lines(target);
-  if (s.size() != t.size()) {
-    throw FileError(fmt::format("{} has {} lines, but {} has {}: line n of one must translate line n of the other", source, s.size(), target, t.size()));
-  }
-  return {std::move(s), std::move(t)};
-}
-
 std::vector<std::string> split_words(const std::string& line) {
   std::vector<std::string> words;
   std::string word;

@@ -1,6 +1,5 @@
 #pragma once
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace gradus {
@@ -8,9 +7,6 @@ namespace gradus {
 // The lines of a file, plain or gzipped, without their ends (\n or \r\n) and without a byte order mark. FileError names the file, and
 // the line where it holds a NUL, is not valid UTF-8 or is longer than max_bytes.
 std::vector<std::string> read_lines(const std::string& path, std::size_t max_bytes = 1 << 20);
-
-// Two files that translate each other line by line. FileError with both counts when they differ in length.
-std::pair<std::vector<std::string>, std::vector<std::string>> read_parallel(const std::string& source, const std::string& target);
 
 // Text that was cut into words before: split at spaces and tabs.
 std::vector<std::string> split_words(const std::string& line);

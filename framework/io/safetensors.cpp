@@ -2,18 +2,16 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <bit>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "framework/error.h"
+#include "framework/io/file.h"
 
 namespace gradus {
 
@@ -24,55 +22,6 @@ constexpr std::uint64_t max_header = 100'000'000;
 static_assert(std::endian::native == std::endian::little, "safetensors files are little-endian");
 
 [[noreturn]] void fail(const std::string& path, const std::string& what) { throw FileError(fmt::format("{}: {}", path, what)); }
-[[noreturn]] void fail_errno(const std::string& path, const char* doing) {
-  fail(path, fmt::format("{}: {}", doing, std::strerror(errno)));
-}
-
-// An open file that closes itself; whole reads and writes, or FileError.
-class File {
- public:
-  File(const std::string& path, int flags, const char* doing) : path_(path), fd_(::open(path.c_str(), flags | O_CLOEXEC, 0666)) {
-    if (fd_ < 0) fail_errno(path_, doing);
-  }
-  ~File() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-
-  void read(void* data, std::uint64_t bytes) {
-    auto* p = static_cast<char*>(data);
-    while (bytes > 0) {
-      const auto n = ::read(fd_, p, std::min<std::uint64_t>(bytes, 1u << 30));
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) fail_errno(path_, "can't read");
-      if (n == 0) fail(path_, "the file ends too early");
-      p += n, bytes -= static_cast<std::uint64_t>(n);
-    }
-  }
-  void write(const void* data, std::uint64_t bytes) {
-    const auto* p = static_cast<const char*>(data);
-    while (bytes > 0) {
-      const auto n = ::write(fd_, p, std::min<std::uint64_t>(bytes, 1u << 30));
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) fail_errno(path_, "can't write");
-      p += n, bytes -= static_cast<std::uint64_t>(n);
-    }
-  }
-  std::uint64_t size() const {
-    struct stat s {};
-    if (::fstat(fd_, &s) != 0) fail_errno(path_, "can't read");
-    if (!S_ISREG(s.st_mode)) fail(path_, "is not a file");
-    return static_cast<std::uint64_t>(s.st_size);
-  }
-  void sync() {
-    if (::fsync(fd_) != 0) fail_errno(path_, "can't write");
-  }
-
- private:
-  std::string path_;
-  int fd_;
-};
 
 enum class Stored { f32, f64, i64, boolean, f16, bf16 };
 struct Kind {
@@ -255,10 +204,9 @@ void save_safetensors(const std::string& path, const TensorMap& tensors, const M
     }
     file.sync();
   }
-  if (::rename(temporary.path.c_str(), path.c_str()) != 0) fail_errno(path, "can't write");
+  if (::rename(temporary.path.c_str(), path.c_str()) != 0) File::fail_errno(path, "can't write");
   temporary.keep = true;
-  File folder(target.has_parent_path() ? target.parent_path().string() : ".", O_RDONLY | O_DIRECTORY, "can't sync the folder of");
-  folder.sync();
+  sync_directory(target.has_parent_path() ? target.parent_path().string() : ".");
 }
 
 TensorMap load_safetensors(const std::string& path) {

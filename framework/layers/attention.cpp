@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "framework/error.h"
@@ -51,12 +52,38 @@ Tensor split_heads(const Tensor& x, std::int64_t heads) {
 Tensor MultiHeadAttention::operator()(const Tensor& query, const Tensor& key, const Tensor& value,
                                       const Attend& attend) const {
   require_inputs(*this, query, key, value);
+  return (*this)(query, keys_values(key, value), attend);
+}
+
+KeyValue MultiHeadAttention::keys_values(const Tensor& key, const Tensor& value) const {
+  return {split_heads(k_proj(key), heads), split_heads(v_proj(value), heads)};  // (b,h,s,d/h)
+}
+
+Tensor MultiHeadAttention::operator()(const Tensor& query, const KeyValue& kv, const Attend& attend) const {
   const Tensor q = split_heads(q_proj(query), heads);  // (b,h,t,d/h)
-  const Tensor k = split_heads(k_proj(key), heads);    // (b,h,s,d/h)
-  const Tensor v = split_heads(v_proj(value), heads);  // (b,h,s,d/h)
   const Tensor y = scaled_dot_product_attention(
-      q, k, v, {.mask = attend.mask, .causal = attend.causal, .dropout = dropout, .training = training});
+      q, kv.k, kv.v, {.mask = attend.mask, .causal = attend.causal, .dropout = dropout, .training = training});
   return out_proj(reshape(transpose(y, 1, 2), query.shape()));  // (b,h,t,d/h) -> (b,t,h,d/h) -> (b,t,d)
+}
+
+KeyValue KeyValueCache::append(const KeyValue& next) {
+  const NoGrad guard;
+  const auto add = [this](Tensor& all, const Tensor& x) {
+    const std::int64_t room = all.defined() ? all.size(2) : 0;
+    if (time_ == room) {  // twice as much, so that growing costs little in all
+      const Tensor larger = zeros({x.size(0), x.size(1), std::max<std::int64_t>(2 * room, 16), x.size(3)}, x.dtype());
+      if (room > 0) slice(larger, 2, 0, room).assign(all);
+      all = larger;
+    }
+    slice(all, 2, time_, time_ + 1).assign(x);
+  };
+  add(all_.k, next.k), add(all_.v, next.v);
+  ++time_;
+  return {slice(all_.k, 2, 0, time_), slice(all_.v, 2, 0, time_)};
+}
+
+void KeyValueCache::select(const Tensor& rows) {
+  if (time_ > 0) all_ = {index_select(all_.k, 0, rows), index_select(all_.v, 0, rows)};
 }
 
 Tensor MultiHeadAttention::weights(const Tensor& query, const Tensor& key, const Attend& attend) const {

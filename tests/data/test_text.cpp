@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "framework/data/text.h"
+#include "framework/data/parallel.h"
 #include "framework/data/vocabulary.h"
 #include "framework/error.h"
 

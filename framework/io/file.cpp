@@ -1,0 +1,63 @@
+#include "framework/io/file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "framework/error.h"
+
+namespace gradus {
+
+void File::fail_errno(const std::string& path, const char* doing) {
+  throw FileError(fmt::format("{}: {}: {}", path, doing, std::strerror(errno)));
+}
+
+File::File(const std::string& path, int flags, const char* doing) : path_(path), fd_(::open(path.c_str(), flags | O_CLOEXEC, 0666)) {
+  if (fd_ < 0) fail_errno(path_, doing);
+}
+
+File::~File() { ::close(fd_); }
+
+void File::read(void* data, std::uint64_t bytes) {
+  auto* p = static_cast<char*>(data);
+  while (bytes > 0) {
+    const auto n = ::read(fd_, p, std::min<std::uint64_t>(bytes, 1u << 30));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail_errno(path_, "can't read");
+    if (n == 0) throw FileError(path_ + ": the file ends too early");
+    p += n, bytes -= static_cast<std::uint64_t>(n);
+  }
+}
+
+void File::write(const void* data, std::uint64_t bytes) {
+  const auto* p = static_cast<const char*>(data);
+  while (bytes > 0) {
+    const auto n = ::write(fd_, p, std::min<std::uint64_t>(bytes, 1u << 30));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail_errno(path_, "can't write");
+    p += n, bytes -= static_cast<std::uint64_t>(n);
+  }
+}
+
+std::uint64_t File::size() const {
+  struct stat s {};
+  if (::fstat(fd_, &s) != 0) fail_errno(path_, "can't read");
+  if (!S_ISREG(s.st_mode)) throw FileError(path_ + ": is not a file");
+  return static_cast<std::uint64_t>(s.st_size);
+}
+
+void File::sync() {
+  if (::fsync(fd_) != 0) fail_errno(path_, "can't write");
+}
+
+bool File::lock() { return ::flock(fd_, LOCK_EX | LOCK_NB) == 0; }
+
+void sync_directory(const std::string& path) { File(path, O_RDONLY | O_DIRECTORY, "can't sync").sync(); }
+
+}  // namespace gradus

@@ -1,0 +1,31 @@
+#pragma once
+#include <cstdint>
+#include <string>
+
+namespace gradus {
+
+// An open file that closes itself. Reads and writes are whole, or FileError with the path and the system's reason.
+class File {
+ public:
+  File(const std::string& path, int flags, const char* doing);  // flags as of open(2); doing: "can't read"
+  ~File();
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+
+  void read(void* data, std::uint64_t bytes);
+  void write(const void* data, std::uint64_t bytes);
+  std::uint64_t size() const;  // FileError unless a regular file
+  void sync();                 // on the disk when it returns
+  bool lock();                 // false when another open file of this path holds the lock; gone with the process
+
+  [[noreturn]] static void fail_errno(const std::string& path, const char* doing);
+
+ private:
+  std::string path_;
+  int fd_;
+};
+
+// Makes what was created, renamed and removed in a directory outlast a crash of the machine.
+void sync_directory(const std::string& path);
+
+}  // namespace gradus

@@ -1,0 +1,110 @@
+#include "framework/data/tokenizer.h"
+
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include "framework/error.h"
+
+using namespace gradus;
+
+namespace {
+
+// Words made of few syllables, so that there is something to merge.
+std::vector<std::string> corpus() {
+  const std::vector<std::string> syllables{"ka", "lo", "mi", "stra", "ße", "né", "tor"};
+  std::vector<std::string> lines;
+  std::uint32_t x = 1;
+  const auto draw = [&](std::size_t n) {
+    x = x * 1664525 + 1013904223;
+    return (x >> 8) % n;
+  };
+  for (int i = 0; i < 300; ++i) {
+    std::string line;
+    for (std::size_t w = 0; w < 3 + draw(5); ++w) {
+      if (!line.empty()) line += ' ';
+      for (std::size_t s = 0; s < 1 + draw(3); ++s) line += syllables[draw(syllables.size())];
+    }
+    lines.push_back(line + " .");
+  }
+  return lines;
+}
+
+std::string file(const char* name) { return (std::filesystem::temp_directory_path() / (name + std::to_string(::getpid()))).string(); }
+
+}  // namespace
+
+TEST_CASE("tokenizer: subwords give their text back, in ids that a model can use") {
+  const auto lines = corpus();
+  for (const auto kind : {SubwordTokenizer::Kind::bpe, SubwordTokenizer::Kind::unigram}) {
+    const auto t = SubwordTokenizer::train(lines, 60, kind);
+    CHECK(t.size() == 60);
+    std::size_t pieces = 0, letters = 0;
+    for (const auto& line : lines) {
+      const auto ids = t.encode(line);
+      CHECK(t.decode(ids) == line);
+      for (auto id : ids) CHECK((id > 3 && id < 60));
+      pieces += ids.size(), letters += line.size();
+    }
+    CHECK(2 * pieces < letters);  // it has learnt to merge
+    CHECK(t.encode("").empty());
+    CHECK(t.decode({}) == "");
+    CHECK(t.piece(0) == "<pad>");
+    CHECK(t.piece(2) == "<end>");
+    auto ids = t.encode("kalo mi");
+    ids.insert(ids.begin(), {0, 1});
+    ids.insert(ids.end(), {2, 9, 9});
+    CHECK(t.decode(ids) == "kalo mi");  // without pad and start, up to the end
+    CHECK(t.encode("☃").back() == Vocabulary::unk);
+    CHECK_THROWS_AS(t.piece(60), IndexError);
+    CHECK_THROWS_AS(t.decode({-1}), IndexError);
+  }
+}
+
+TEST_CASE("tokenizer: subwords are a pure function of the lines, and are saved and loaded") {
+  const auto lines = corpus();
+  const auto a = SubwordTokenizer::train(lines, 50), b = SubwordTokenizer::train(lines, 50);
+  const std::string path = file("gradus_subwords_");
+  a.save(path);
+  const auto c = SubwordTokenizer::load(path);
+  for (std::int64_t id = 0; id < 50; ++id) {
+    CHECK(a.piece(id) == b.piece(id));
+    CHECK(a.piece(id) == c.piece(id));
+  }
+  for (const auto& line : lines) CHECK(a.encode(line) == c.encode(line));
+
+  std::ofstream(path) << "no model";
+  CHECK_THROWS_AS(SubwordTokenizer::load(path), FileError);
+  std::ofstream(path).flush();
+  CHECK_THROWS_AS(SubwordTokenizer::load(path), FileError);
+  std::filesystem::remove(path);
+  CHECK_THROWS_AS(SubwordTokenizer::load(path), FileError);
+  CHECK_THROWS_AS(a.save("/no/such/folder/model"), FileError);
+}
+
+TEST_CASE("tokenizer: what can't be learnt is refused") {
+  CHECK_THROWS_AS(SubwordTokenizer::train(corpus(), 4), ConfigError);
+  CHECK_THROWS_AS(SubwordTokenizer::train(corpus(), 100000), ConfigError);  // not that many pieces
+  CHECK_THROWS_AS(SubwordTokenizer::train(corpus(), 10), ConfigError);      // fewer than there are letters
+  CHECK_THROWS_AS(SubwordTokenizer::train({}, 50), ConfigError);
+}
+
+TEST_CASE("tokenizer: raw text is normalised, other text is left alone") {
+  auto lines = corpus();
+  lines.push_back("ﬁne ﬁne");  // a ligature, which NFKC takes apart
+  const auto raw = SubwordTokenizer::train(lines, 70, SubwordTokenizer::Kind::bpe, true), plain = SubwordTokenizer::train(lines, 70);
+  CHECK(raw.decode(raw.encode("ﬁne")) == "fine");
+  CHECK(plain.decode(plain.encode("ﬁne")) == "ﬁne");
+}
+
+TEST_CASE("tokenizer: words, raw or cut before") {
+  const std::vector<std::string> lines{"The cat, the hat.", "the l'homme"};
+  const auto raw = WordTokenizer::build(lines, true), cut = WordTokenizer::build(lines, false);
+  CHECK(raw.decode(raw.encode("the cat, the hat.")) == "The cat, the hat.");
+  CHECK(cut.decode(cut.encode("The cat, unseen hat.")) == "The cat, <unk> hat.");
+  CHECK(WordTokenizer::build(lines, false, 2).size() == 5);  // "the"
+  CHECK(WordTokenizer::build(lines, false, 1, 6).size() == 6);
+}
