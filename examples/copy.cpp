@@ -85,7 +85,7 @@ int main(int argc, char** argv) try {
       adam.set_lr(schedule(++step));
       adam.step();
       training_loss += loss.item() / batches;
-      progress.step(epoch, loss.item(), batch * (length - 1));
+      progress.step(epoch, loss.item(), batch * (length - 1), adam.lr());
     }
 
     eval(model);

@@ -5,7 +5,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
@@ -25,17 +27,18 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
   ~Progress() { clear(); }
 
-  // After every optimiser step: its loss and how many tokens it was trained on.
-  void step(std::int64_t epoch, double loss, std::int64_t tokens) {
+  // After every optimiser step: its loss, how many tokens it was trained on, its learning rate.
+  void step(std::int64_t epoch, double loss, std::int64_t tokens, double learning_rate) {
     ++done_, ++since_, loss_ += loss, tokens_ += tokens;
     const auto now = Clock::now();
     const double seconds = between(shown_, now);
     if (seconds < pace_) return;
     const double left = between(begin_, now) / static_cast<double>(done_ - first_) * static_cast<double>(steps_ - done_);
-    const auto text = fmt::format("epoch {}  step {}/{}  loss {:.3f}  {:.0f} tokens/s  {} left", epoch, done_, steps_,
-                                  loss_ / static_cast<double>(since_), static_cast<double>(tokens_) / seconds, clock(left));
+    const double mean = loss_ / static_cast<double>(since_);
+    const auto text = fmt::format("epoch {}  step {}/{}  loss {:.3f}  perplexity {:.2f}  rate {:.1e}  {:.0f} tokens/s  {} left", epoch, done_,
+                                  steps_, mean, std::exp(mean), learning_rate, static_cast<double>(tokens_) / seconds, clock(left));
     // \33[K erases what a longer line left behind.
-    write(terminal_ ? "\r" + text + "\33[K" : text + "\n");
+    write(terminal_ ? "\r" + bar() + text + "\33[K" : text + "\n");
     drawn_ = terminal_;
     restart(now);
   }
@@ -50,6 +53,11 @@ class Progress {
  private:
   using Clock = std::chrono::steady_clock;
   static double between(Clock::time_point a, Clock::time_point b) { return std::chrono::duration<double>(b - a).count(); }
+  std::string bar() const {
+    constexpr std::int64_t width = 20;
+    const auto full = steps_ > 0 ? std::min(width, width * done_ / steps_) : 0;
+    return "[" + std::string(static_cast<std::size_t>(full), '=') + std::string(static_cast<std::size_t>(width - full), ' ') + "] ";
+  }
   static std::string clock(double seconds) {
     const auto s = seconds > 0 ? static_cast<std::int64_t>(seconds + 0.5) : 0;
     return s < 3600 ? fmt::format("{}:{:02}", s / 60, s % 60) : fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);

@@ -12,7 +12,7 @@ translate="build/release/bin/translate"
 
 echo
 echo "== Training; the model goes to $model"
-"$translate" train --out "$model"
+"$translate" train --out "$model" --overwrite
 
 echo
 echo "== Score on held-out sentences"

@@ -4,12 +4,17 @@
 
 #include <chrono>
 #include <filesystem>
+#include <fstream>
+#include <optional>
 
 #include "../progress.h"
 #include "framework/data/prefetch.h"
 #include "framework/io/checkpoint.h"
 #include "framework/training/average.h"
+#include "framework/data/scores.h"
+#include "framework/data/text.h"
 #include "framework/training/early_stopping.h"
+#include "framework/training/run_log.h"
 #include "framework/training/stop_signal.h"
 #include "optim/optim.h"
 
@@ -22,6 +27,7 @@ struct Position {
   std::int64_t epoch = 1, update = 0;  // updates done in this epoch
   std::int64_t step = 0, skipped = 0;  // updates in all; those with a gradient that was not finite
   double loss = 0, tokens = 0;         // sums over this epoch
+  double seen = 0;                     // target ids in all
 };
 
 template <class T>
@@ -72,14 +78,17 @@ struct Update {
 
 class Trainer {
  public:
-  Trainer(Translator& t, const TrainingOptions& o, const ParallelCorpus& corpus, const ParallelCorpus& held_out)
-      : t_(t), o_(o), corpus_(corpus), held_out_(held_out) {}
+  Trainer(Translator& t, const TrainingOptions& o, const ParallelCorpus& corpus, const ParallelText& validation)
+      : t_(t), o_(o), corpus_(corpus), validation_(validation), held_out_(validation, *t.source, *t.target, t.config.max_length) {
+    if (!held_out_.left_out().empty()) fmt::print("validation text: {}\n", held_out_.left_out());
+  }
 
   int run() {
     if (o_.resume) resume();
     const auto per_epoch = static_cast<std::int64_t>(updates(0).size());
     const std::int64_t last = o_.updates > 0 ? std::min(o_.updates, o_.epochs * per_epoch) : o_.epochs * per_epoch;
     progress_.emplace(last, at_.step);
+    log_.emplace(o_.out, at_.step);
     while (at_.step < last && !early_.stop()) {
       const auto start = Clock::now();
       if (const int code = epoch(last)) return code;
@@ -123,7 +132,8 @@ class Trainer {
     auto saved = Clock::now();
     for (const Update& u : Prefetch<Update>(static_cast<std::size_t>(at_.update), groups.size(), make)) {
       const double loss = step(u);
-      progress_->step(at_.epoch, loss, static_cast<std::int64_t>(u.tokens));
+      progress_->step(at_.epoch, loss, static_cast<std::int64_t>(u.tokens), adam_.lr());
+      if (at_.step % 10 == 0) log_step(loss);
       if (stop_.requested()) {
         save();
         progress_->line(fmt::format("stopped after update {}; go on with --resume", at_.step));
@@ -153,24 +163,66 @@ class Trainer {
     adam_.set_lr(learning_rate());
     adam_.step();
     if (o_.ema > 0) update_average(ema_, state_dict(t_.model), o_.ema);
-    at_.loss += loss * u.tokens, at_.tokens += u.tokens;
+    at_.loss += loss * u.tokens, at_.tokens += u.tokens, at_.seen += u.tokens;
     ++at_.step, ++at_.update;
     at_.skipped = skipped_before_ + adam_.skipped_steps();
     return loss;
   }
 
+  void log_step(double loss) {
+    const double seconds = std::chrono::duration<double>(Clock::now() - logged_).count();
+    log_->scalars(at_.step, {{"loss/training", loss}, {"learning_rate", adam_.lr()}, {"tokens_per_second", (at_.seen - logged_tokens_) / seconds},
+                             {"epoch", static_cast<double>(at_.epoch)}, {"skipped", static_cast<double>(at_.skipped)}});
+    logged_ = Clock::now(), logged_tokens_ = at_.seen;
+  }
+
+  // With the moving average as the model's weights, where there is one.
+  template <class F>
+  void with_average(F f) {
+    if (ema_.empty()) return f();
+    StateDict own;
+    for (const auto& [name, x] : state_dict(t_.model)) own[name] = Tensor(x.array().copy());
+    load_state_dict(t_.model, ema_);
+    f();
+    load_state_dict(t_.model, own);
+  }
+
   void finish_epoch(double seconds) {
-    const double checked = validation_loss(t_.model, held_out_, o_.max_tokens);
-    progress_->line(fmt::format("epoch {:2}  training loss {:.4f}  validation loss {:.4f}  perplexity {:.3f}  {} updates{}  {:.1f} s", at_.epoch,
-                                at_.loss / at_.tokens, checked, std::exp(checked), at_.step,
+    with_average([&] { validate(seconds); });
+    ++at_.epoch;
+    at_.update = 0, at_.loss = 0, at_.tokens = 0;
+    save();
+    logged_ = Clock::now();
+  }
+
+  void validate(double seconds) {
+    const double checked = validation_loss(t_.model, held_out_, o_.max_tokens), bleu = validate_by_translating();
+    progress_->line(fmt::format("epoch {:2}  training loss {:.4f}  validation loss {:.4f}  perplexity {:.3f}  BLEU {:.2f}  {} updates{}  {:.1f} s",
+                                at_.epoch, at_.loss / at_.tokens, checked, std::exp(checked), bleu, at_.step,
                                 at_.skipped ? fmt::format(", {} skipped", at_.skipped) : "", seconds));
+    log_->scalars(at_.step, {{"loss/validation", checked}, {"perplexity", std::exp(checked)}, {"bleu", bleu}});
     attempt([&] {
       if (early_.improved(checked)) t_.save_weights(o_.out);
       if (o_.average > 0) keep_epoch();
     });
-    ++at_.epoch;
-    at_.update = 0, at_.loss = 0, at_.tokens = 0;
-    save();
+  }
+
+  // BLEU of greedy translations of the first validation sentences; the first three are shown.
+  double validate_by_translating() {
+    const auto n = std::min(static_cast<std::size_t>(o_.bleu_sentences), validation_.source.size());
+    if (n == 0) return 0;
+    eval(t_.model);
+    const auto said = t_.translate({validation_.source.begin(), validation_.source.begin() + static_cast<std::ptrdiff_t>(n)}, {.beam = {.beam = 1}});
+    train(t_.model);
+    std::vector<std::string> hypotheses, references;
+    std::string samples;
+    for (std::size_t i = 0; i < n; ++i) {
+      hypotheses.push_back(said[i].front().text), references.push_back(validation_.target[i]);
+      if (i < 3) samples += fmt::format("- {}  \n  {}  \n  **{}**\n", validation_.source[i], references[i], hypotheses[i]);
+    }
+    log_->text(at_.step, "samples", samples);
+    progress_->line(fmt::format("  {}  ->  {}", validation_.source[0], hypotheses[0]));
+    return corpus_bleu(hypotheses, references, {.tokenize_13a = t_.config.raw}).score;
   }
 
   // The weights at the end of the last epochs, to be averaged.
@@ -233,14 +285,17 @@ class Trainer {
     skipped_before_ = at_.skipped;
     default_generator().set_state({static_cast<std::uint64_t>(training.at("generator.seed").item<std::int64_t>()),
                                    static_cast<std::uint64_t>(training.at("generator.offset").item<std::int64_t>())});
+    logged_tokens_ = at_.seen;
     fmt::print("resumed after update {} from {}\n", at_.step, found.path);
   }
 
   Translator& t_;
   const TrainingOptions& o_;
-  const ParallelCorpus &corpus_, &held_out_;
+  const ParallelCorpus& corpus_;
+  const ParallelText& validation_;
+  const ParallelCorpus held_out_;
   std::vector<Tensor> parameters_ = parameters(t_.model);
-  optim::Adam adam_{parameters_, {.beta1 = 0.9, .beta2 = 0.98, .eps = 1e-9}};
+  optim::Adam adam_{parameters_, {.beta1 = 0.9, .beta2 = 0.98, .eps = o_.adam_eps}};
   EarlyStopping early_{.patience = o_.patience};
   Position at_;
   StateDict ema_;
@@ -248,20 +303,34 @@ class Trainer {
   CheckpointWriter writer_{o_.out + "/checkpoints"};
   StopSignal stop_;
   std::optional<Progress> progress_;
+  std::optional<RunLog> log_;
+  Clock::time_point logged_ = Clock::now();
+  double logged_tokens_ = 0;
 };
 
 }  // namespace
 
 int train_translator(const TranslatorConfig& config, const TrainingOptions& o, const ParallelText& training, const ParallelText& validation) {
-  manual_seed(config.seed);
-  Translator t = Translator::make(config, training.source, training.target);
-  initialise(t.model);
-  const ParallelCorpus corpus(training, *t.source, *t.target, config.max_length), held_out(validation, *t.source, *t.target, config.max_length);
-  for (const auto* c : {&corpus, &held_out}) {
-    if (!c->left_out().empty()) fmt::print("{}: {}\n", c == &corpus ? "training text" : "validation text", c->left_out());
+  namespace fs = std::filesystem;
+  const bool begun = fs::exists(o.out + "/checkpoints");
+  if (begun && !o.resume && !o.overwrite) throw ConfigError(o.out + " holds a run already: --resume goes on with it, --overwrite begins anew");
+  if (begun && !o.resume) {
+    for (const char* part : {"checkpoints", "epochs", "metrics.jsonl"}) fs::remove_all(o.out + "/" + part);
+    for (const auto& entry : fs::directory_iterator(o.out)) {
+      if (entry.path().filename().string().rfind("events.out.tfevents.", 0) == 0) fs::remove(entry.path());
+    }
   }
-  fmt::print("{} pairs to train on, {} to validate; vocabularies {} and {}; {} parameters\n", corpus.size(), held_out.size(), t.source->size(),
-             t.target->size(), parameter_count(t.model));
-  t.save_config(o.out);
-  return Trainer(t, o, corpus, held_out).run();
+  manual_seed(config.seed);
+  const bool going_on = o.resume && fs::exists(o.out + "/config.json");
+  Translator t = going_on ? Translator::resume(config, o.out) : Translator::make(config, training.source, training.target);
+  initialise(t.model);
+  const ParallelCorpus corpus(training, *t.source, *t.target, config.max_length);
+  if (!corpus.left_out().empty()) fmt::print("training text: {}\n", corpus.left_out());
+  fmt::print("{} pairs to train on; vocabularies {} and {}; {} parameters\n", corpus.size(), t.source->size(), t.target->size(),
+             parameter_count(t.model));
+  if (!going_on) {
+    t.save_config(o.out, o.about);
+    std::ofstream(o.out + "/train.ini") << o.ini;
+  }
+  return Trainer(t, o, corpus, validation).run();
 }

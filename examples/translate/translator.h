@@ -1,5 +1,7 @@
 #pragma once
 // What training leaves in a run directory and translating needs: sizes, tokenizers, weights.
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,6 +24,20 @@ struct TranslatorConfig {
   std::uint64_t seed = 1;
 };
 
+// How a translation is searched for: with a beam (1: greedy), or by sampling.
+struct Search {
+  gradus::models::BeamOptions beam = {};
+  bool sampled = false;
+  gradus::models::SampleOptions sampling = {};
+  std::int64_t batch = 64;  // sentences
+  bool cached = true;
+};
+struct Translation {
+  std::string text;
+  double score = 0;  // of a beam search: see Hypothesis
+  gradus::Ids ids = {};
+};
+
 struct Translator {
   using TokenizerPtr = std::shared_ptr<const gradus::Tokenizer>;
   TranslatorConfig config;
@@ -40,14 +56,21 @@ struct Translator {
                                     .max_length = config.max_length + 2,
                                     .tie = config.shared_vocab ? gradus::models::Tie::all : gradus::models::Tie::target_output};
 
-  // Greedy translations in the order of the lines. Sentences are cut at max_length ids. Call eval(model) first.
-  std::vector<std::string> translate(const std::vector<std::string>& lines) const;
+  // For each line its translations, best first. Sentences are cut at max_length ids. Call eval(model) first.
+  std::vector<std::vector<Translation>> translate(const std::vector<std::string>& lines, const Search& search = {}) const;
+  // One line, told piece by piece as it is found (greedy, or sampled).
+  void stream(const std::string& line, const Search& search, const std::function<void(const std::string&)>& on_text) const;
+  // Which piece of the source each piece of a translation looked at, (pieces and end, pieces and end); see Transformer::attention.
+  gradus::Tensor attention(const std::string& line, const Translation& translation) const;
+  gradus::Ids source_ids(const std::string& line) const;  // with end
 
   // Vocabularies learnt from the text, weights not.
   static Translator make(const TranslatorConfig& config, const std::vector<std::string>& source, const std::vector<std::string>& target);
-  // Configuration and vocabularies into a run directory; weights are saved by name beside them.
-  void save_config(const std::string& directory) const;
+  // config.json, with what else there is to say about the run, and the vocabularies; weights are saved by name beside them.
+  void save_config(const std::string& directory, const std::map<std::string, std::string>& about = {}) const;
   void save_weights(const std::string& directory) const;  // model.safetensors
   // Ready to translate. FileError or ConfigError that names the file when something is missing, damaged or does not fit the rest.
   static Translator load(const std::string& directory);
+  // With the vocabularies of a run directory, weights not. ConfigError that lists the settings in which `wanted` differs from the run's.
+  static Translator resume(const TranslatorConfig& wanted, const std::string& directory);
 };

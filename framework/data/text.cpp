@@ -91,7 +91,13 @@ std::string join_words(const std::vector<std::string>& words) { return fmt::form
 namespace {
 
 // Lower case of ASCII and of the two-byte letters of Latin-1 and Latin Extended-A.
-std::string lower(const std::string& text) {
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || static_cast<unsigned char>(c) >= 0x80; }
+bool is_mark(char c) { return static_cast<unsigned char>(c) < 0x80 && c > ' ' && !is_digit(c) && !is_letter(c); }
+
+}  // namespace
+
+std::string lowercase(const std::string& text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto c = static_cast<unsigned char>(text[i]);
@@ -114,14 +120,8 @@ std::string lower(const std::string& text) {
   return out;
 }
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || static_cast<unsigned char>(c) >= 0x80; }
-bool is_mark(char c) { return static_cast<unsigned char>(c) < 0x80 && c > ' ' && !is_digit(c) && !is_letter(c); }
-
-}  // namespace
-
 std::vector<std::string> tokenize(const std::string& line) {
-  const std::string text = lower(line);
+  const std::string text = lowercase(line);
   std::vector<std::string> words;
   std::string word;
   const auto finish = [&] {

@@ -12,7 +12,9 @@ std::vector<std::string> read_lines(const std::string& path, std::size_t max_byt
 std::vector<std::string> split_words(const std::string& line);
 std::string join_words(const std::vector<std::string>& words);
 
-// Raw text into words: lower case (ASCII, and the accented letters of Latin-1 and Latin Extended-A); every ASCII punctuation mark is a
+// ASCII and the accented letters of Latin-1 and Latin Extended-A.
+std::string lowercase(const std::string& text);
+// Raw text into words: lowercase(); every ASCII punctuation mark is a
 // word of its own, except that an apostrophe ends the word before it (l'homme -> l' homme) and that - between letters and . or ,
 // between digits stay inside a word.
 std::vector<std::string> tokenize(const std::string& line);

@@ -16,7 +16,25 @@ TEST_CASE("translator: a run directory is read back; vocabularies that do not fi
     eval(made.model);
     made.save_config(directory);
     made.save_weights(directory);
-    CHECK(Translator::load(directory).translate(lines) == made.translate(lines));
+    const Translator loaded = Translator::load(directory);
+    for (const Search& search : {Search{}, Search{.beam = {.beam = 1}}, Search{.beam = {.beam = 4, .n_best = 3}, .batch = 1, .cached = false}}) {
+      const auto a = loaded.translate(lines, search), b = made.translate(lines, search);
+      REQUIRE(a.size() == lines.size());
+      for (std::size_t i = 0; i < a.size(); ++i) {
+        CHECK(a[i].size() == static_cast<std::size_t>(search.beam.n_best));
+        CHECK(a[i].front().text == b[i].front().text);
+      }
+    }
+    std::string streamed;
+    loaded.stream("one two", {.beam = {.beam = 1}}, [&](const std::string& text) { streamed += text; });
+    CHECK(streamed == loaded.translate({"one two"}, {.beam = {.beam = 1}})[0][0].text);
+    const Translation said = loaded.translate({"one two"})[0][0];
+    CHECK(loaded.attention("one two", said).shape() == Shape{static_cast<std::int64_t>(said.ids.size()) + 1, 3});
+
+    TranslatorConfig other = config;
+    CHECK_NOTHROW(Translator::resume(other, directory));
+    other.d_model = 16;
+    CHECK_THROWS_WITH_AS(Translator::resume(other, directory), doctest::Contains("d_model  was 8, is 16"), ConfigError);
     CHECK((made.source == made.target) == shared);
 
     std::ofstream(directory + (shared ? "/shared" : "/target") + ".vocabulary", std::ios::app) << "four\n";

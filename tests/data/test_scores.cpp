@@ -1,6 +1,10 @@
+#include "framework/data/scores.h"
+
 #include <doctest/doctest.h>
 
-#include "framework/data/bleu.h"
+#include <fstream>
+#include <nlohmann/json.hpp>
+
 #include "framework/error.h"
 
 using namespace gradus;
@@ -52,4 +56,28 @@ TEST_CASE("exact match") {
   CHECK(exact_match({"a b", "c"}, {"a b", "d"}) == 0.5);
   CHECK(exact_match({}, {}) == 0);
   CHECK_THROWS_AS(exact_match({"a"}, {}), ShapeError);
+}
+
+TEST_CASE("BLEU, chrF and the 13a tokenizer give what sacrebleu gives (reference file)") {
+  std::ifstream in("tests/reference/scores.json");
+  const auto file = nlohmann::json::parse(in);
+  std::size_t compared = 0;
+  for (const auto& c : file["cases"]) {
+    const auto hypotheses = c["hypotheses"].get<std::vector<std::string>>(), references = c["references"].get<std::vector<std::string>>();
+    for (std::size_t i = 0; i < references.size(); ++i) CHECK(tokenize_13a(references[i]) == c["tokenized"][i].get<std::string>());
+    for (const auto& [how, figures] : c["bleu"].items()) {
+      CAPTURE(how);
+      const auto has = [&how = how](const char* word) { return how.find(word) != std::string::npos; };
+      const auto b = corpus_bleu(hypotheses, references, {.tokenize_13a = has("13a"), .lower = has("lc"), .smooth = has("exp")});
+      const std::vector<double> ours{b.score, b.brevity_penalty, static_cast<double>(b.hypothesis_length), static_cast<double>(b.reference_length),
+                                     b.precisions[0], b.precisions[1], b.precisions[2], b.precisions[3]};
+      for (std::size_t i = 0; i < ours.size(); ++i) CHECK(ours[i] == doctest::Approx(figures[i].get<double>()).epsilon(1e-6));
+      ++compared;
+    }
+    CHECK(corpus_chrf(hypotheses, references) == doctest::Approx(c["chrf"].get<double>()).epsilon(1e-6));
+  }
+  CHECK(compared == 56);
+  CHECK(corpus_bleu({"a"}, {"a"}, {.tokenize_13a = true, .smooth = true}).signature == "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp");
+  CHECK_THROWS_AS(corpus_chrf({"a"}, {}), ShapeError);
+  CHECK(corpus_chrf({}, {}) == 0);
 }
