@@ -14,6 +14,7 @@
 #include "framework/framework.h"
 #include "framework/io/safetensors.h"
 #include "framework/training/average.h"
+#include "report.h"
 #include "toy_corpus.h"
 #include "train.h"
 
@@ -251,6 +252,9 @@ int main(int argc, char** argv) {
   averaging->add_option("directory", a.directory, "run directory")->required();
   averaging->add_option("--last", a.last, "epochs")->capture_default_str()->check(CLI::PositiveNumber);
 
+  auto* reporting = app.add_subcommand("report", "Write report.html about a run: curves, samples, attention, settings");
+  reporting->add_option("directory", a.directory, "run directory")->required();
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
@@ -266,6 +270,7 @@ int main(int argc, char** argv) {
     if (*running) run(a);
     if (*scoring) score(a);
     if (*averaging) average(a);
+    if (*reporting) fmt::print("{}\n", write_report(a.directory));
   } catch (const std::exception& e) {
     std::cout.flush();
     fmt::print(stderr, "translate: {}\n", e.what());

@@ -331,6 +331,8 @@ int train_translator(const TranslatorConfig& config, const TrainingOptions& o, c
   if (!going_on) {
     t.save_config(o.out, o.about);
     std::ofstream(o.out + "/train.ini") << o.ini;
+    std::ofstream samples(o.out + "/samples.txt");  // for the report
+    for (std::size_t i = 0; i < std::min<std::size_t>(3, validation.source.size()); ++i) samples << validation.source[i] << "\n";
   }
   return Trainer(t, o, corpus, validation).run();
 }
