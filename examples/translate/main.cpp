@@ -47,6 +47,9 @@ void base(TranslatorConfig& c, TrainingOptions& o) {  // Vaswani et al. 2017: 25
   o.clip = 0, o.average = 5;
 }
 
+// CLI11's own checks of signs print the largest double in their messages.
+const CLI::Range from_zero(0, 1'000'000'000), from_one(1, 1'000'000'000), not_negative(0.0, 1e9), positive(1e-30, 1e9);
+
 // What each command is told.
 struct Arguments {
   TranslatorConfig config;
@@ -61,9 +64,9 @@ struct Arguments {
 void add_search(CLI::App& app, Search& s) {
   const auto add = [&](const char* flag, auto& value, const char* text) { return app.add_option(flag, value, text)->capture_default_str(); };
   add("--beam", s.beam.beam, "hypotheses followed at once; 1: greedy")->check(CLI::Range(1, 1000));
-  add("--length-penalty", s.beam.length_penalty, "hypotheses are compared by log probability / length^penalty")->check(CLI::NonNegativeNumber);
+  add("--length-penalty", s.beam.length_penalty, "hypotheses are compared by log probability / length^penalty")->check(not_negative);
   app.add_flag("--gnmt", s.beam.gnmt, "by ((5 + length) / 6)^penalty instead, as the paper does");
-  add("--batch", s.batch, "sentences at once")->check(CLI::PositiveNumber);
+  add("--batch", s.batch, "sentences at once")->check(from_one);
   app.add_flag("!--no-cache", s.cached, "decode each target from its beginning at every step (slower, for comparison)");
 }
 
@@ -86,12 +89,12 @@ void add_train(CLI::App& app, Arguments& a) {
   add("--valid-target", a.valid_target, "its translation")->check(CLI::ExistingFile)->group("Data");
   app.add_flag("--raw", config.raw, "text as people write it; otherwise words and marks stand between spaces")->group("Data");
   add("--subwords", config.subwords, "none (words), bpe or unigram")->check(CLI::IsMember({"none", "bpe", "unigram"}))->group("Data");
-  add("--vocab-size", config.vocab_size, "subwords, or most frequent words (0: all)")->check(CLI::NonNegativeNumber)->group("Data");
+  add("--vocab-size", config.vocab_size, "subwords, or most frequent words (0: all)")->check(from_zero)->group("Data");
   app.add_flag("--shared-vocab", config.shared_vocab, "one vocabulary, and one table, for both languages and the output")->group("Data");
-  add("--min-frequency", config.min_frequency, "rarer words are <unk>")->check(CLI::PositiveNumber)->group("Data");
+  add("--min-frequency", config.min_frequency, "rarer words are <unk>")->check(from_one)->group("Data");
   add("--max-length", config.max_length, "longest sentence, in words or subwords")->check(CLI::Range(1, 100'000))->group("Data");
-  add("--max-tokens", options.max_tokens, "words a batch, padding included")->check(CLI::PositiveNumber)->group("Data");
-  add("--accumulate", options.accumulate, "batches an update")->check(CLI::PositiveNumber)->group("Data");
+  add("--max-tokens", options.max_tokens, "words a batch, padding included")->check(from_one)->group("Data");
+  add("--accumulate", options.accumulate, "batches an update")->check(from_one)->group("Data");
 
   add("--d-model", config.d_model, "width")->check(CLI::Range(1, 65'536))->group("Model");
   add("--heads", config.heads, "of attention")->check(CLI::Range(1, 65'536))->group("Model");
@@ -102,19 +105,19 @@ void add_train(CLI::App& app, Arguments& a) {
   add("--inner-dropout", config.inner_dropout, "inside the feed-forward layers")->check(CLI::Range(0.0, 1.0))->group("Model");
   app.add_flag("--pre-norm,!--post-norm", config.norm_first, "layer norm before each sublayer (default) or after its sum")->group("Model");
 
-  add("--epochs", options.epochs, "passes over the data")->check(CLI::NonNegativeNumber)->group("Training");
-  add("--updates", options.updates, "stop after so many (0: no limit)")->check(CLI::NonNegativeNumber)->group("Training");
-  add("--patience", options.patience, "stop after so many epochs without a better validation loss (0: never)")->check(CLI::NonNegativeNumber)->group("Training");
-  add("--average", options.average, "end with the mean weights of the last so many epochs (0: with the best epoch's)")->check(CLI::NonNegativeNumber)->group("Training");
+  add("--epochs", options.epochs, "passes over the data")->check(from_zero)->group("Training");
+  add("--updates", options.updates, "stop after so many (0: no limit)")->check(from_zero)->group("Training");
+  add("--patience", options.patience, "stop after so many epochs without a better validation loss (0: never)")->check(from_zero)->group("Training");
+  add("--average", options.average, "end with the mean weights of the last so many epochs (0: with the best epoch's)")->check(from_zero)->group("Training");
   add("--ema", options.ema, "decay of a moving average of the weights, which is what is kept (0: none)")->check(CLI::Range(0.0, 0.999999))->group("Training");
-  add("--learning-rate", options.learning_rate, "at the end of the warm-up; factor of the noam schedule")->check(CLI::NonNegativeNumber)->group("Training");
+  add("--learning-rate", options.learning_rate, "at the end of the warm-up; factor of the noam schedule")->check(not_negative)->group("Training");
   add("--schedule", options.schedule, "of the learning rate")->check(CLI::IsMember({"inverse-sqrt", "noam"}))->group("Training");
-  add("--warmup", options.warmup, "updates")->check(CLI::NonNegativeNumber)->group("Training");
+  add("--warmup", options.warmup, "updates")->check(from_zero)->group("Training");
   add("--label-smoothing", options.label_smoothing, "share of probability spread over all words")->check(CLI::Range(0.0, 1.0))->group("Training");
-  add("--clip", options.clip, "largest norm of the gradient (0: any)")->check(CLI::NonNegativeNumber)->group("Training");
-  add("--adam-eps", options.adam_eps, "added to the root of Adam's second moment")->check(CLI::PositiveNumber)->group("Training");
-  add("--save-minutes", options.save_minutes, "between checkpoints within an epoch")->check(CLI::NonNegativeNumber)->group("Training");
-  add("--bleu-sentences", options.bleu_sentences, "of the validation text, translated after each epoch")->check(CLI::NonNegativeNumber)->group("Training");
+  add("--clip", options.clip, "largest norm of the gradient (0: any)")->check(not_negative)->group("Training");
+  add("--adam-eps", options.adam_eps, "added to the root of Adam's second moment")->check(positive)->group("Training");
+  add("--save-minutes", options.save_minutes, "between checkpoints within an epoch")->check(not_negative)->group("Training");
+  add("--bleu-sentences", options.bleu_sentences, "of the validation text, translated after each epoch")->check(from_zero)->group("Training");
   add("--seed", config.seed, "of weights, order, dropout and toy corpus")->group("Training");
 }
 
@@ -229,10 +232,10 @@ int main(int argc, char** argv) {
   auto* running = app.add_subcommand("run", "Translate lines from standard input");
   running->add_option("directory", a.directory, "run directory")->required();
   add_search(*running, a.search);
-  running->add_option("--n-best", a.search.beam.n_best, "translations of each line, with their scores; at most the beam")->capture_default_str()->check(CLI::PositiveNumber);
+  running->add_option("--n-best", a.search.beam.n_best, "translations of each line, with their scores; at most the beam")->capture_default_str()->check(from_one);
   running->add_flag("--sample", a.search.sampled, "draw words from the model's distribution instead of searching");
-  running->add_option("--temperature", a.search.sampling.temperature, "of sampling")->capture_default_str()->check(CLI::PositiveNumber);
-  running->add_option("--top-k", a.search.sampling.top_k, "sample among so many words (0: all)")->capture_default_str()->check(CLI::NonNegativeNumber);
+  running->add_option("--temperature", a.search.sampling.temperature, "of sampling")->capture_default_str()->check(positive);
+  running->add_option("--top-k", a.search.sampling.top_k, "sample among so many words (0: all)")->capture_default_str()->check(from_zero);
   running->add_option("--top-p", a.search.sampling.top_p, "sample among the words that together reach this probability")->capture_default_str()->check(CLI::Range(1e-9, 1.0));
   running->add_flag("--stream", a.streaming, "show words as they are found (greedy or sampled)");
   running->add_flag("--align", a.align, "show which source word each word looked at");
@@ -250,15 +253,18 @@ int main(int argc, char** argv) {
 
   auto* averaging = app.add_subcommand("average", "Make the mean of the last epochs' weights the weights to use");
   averaging->add_option("directory", a.directory, "run directory")->required();
-  averaging->add_option("--last", a.last, "epochs")->capture_default_str()->check(CLI::PositiveNumber);
+  averaging->add_option("--last", a.last, "epochs")->capture_default_str()->check(from_one);
 
   auto* reporting = app.add_subcommand("report", "Write report.html about a run: curves, samples, attention, settings");
   reporting->add_option("directory", a.directory, "run directory")->required();
 
   try {
     app.parse(argc, argv);
+  } catch (const CLI::Success& e) {  // --help
+    return app.exit(e);
   } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : 2;
+    fmt::print(stderr, "translate: {}\n", e.what());
+    return 2;
   }
   try {
     set_num_threads(threads);

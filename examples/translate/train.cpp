@@ -1,6 +1,7 @@
 #include "train.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <filesystem>
@@ -68,6 +69,20 @@ double validation_loss(models::Transformer& model, const ParallelCorpus& corpus,
   }
   train(model);
   return sum / tokens;
+}
+
+// A wrong zero in a flag must not bring the machine down. ConfigError when the weights with gradients and moments, or the logits of
+// a batch, can't fit into memory.
+void require_memory(const TranslatorConfig& c, const TrainingOptions& o, std::size_t lines) {
+  const auto d = static_cast<double>(c.d_model), vocabulary = static_cast<double>(c.vocab_size);
+  const double weights = static_cast<double>(c.layers) * (12 * d * d + 4 * d * static_cast<double>(c.d_ff)) + 2 * vocabulary * d;
+  const double tokens = std::min(static_cast<double>(o.max_tokens), static_cast<double>(lines) * static_cast<double>(c.max_length));
+  const double bytes = 4 * (4 * weights + tokens * (2 * vocabulary + 20 * static_cast<double>(c.layers) * d));
+  const double there = static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGE_SIZE));
+  if (bytes > there) {
+    throw ConfigError(fmt::format("training with these sizes needs about {:.0f} GB, the machine has {:.0f} GB: see --d-model, --ffn, --layers, "
+                                  "--vocab-size, --max-tokens", bytes / 1e9, there / 1e9));
+  }
 }
 
 // The batches of one optimiser step.
@@ -312,6 +327,7 @@ class Trainer {
 
 int train_translator(const TranslatorConfig& config, const TrainingOptions& o, const ParallelText& training, const ParallelText& validation) {
   namespace fs = std::filesystem;
+  require_memory(config, o, training.source.size());
   const bool begun = fs::exists(o.out + "/checkpoints");
   if (begun && !o.resume && !o.overwrite) throw ConfigError(o.out + " holds a run already: --resume goes on with it, --overwrite begins anew");
   if (begun && !o.resume) {

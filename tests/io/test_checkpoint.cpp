@@ -93,9 +93,12 @@ TEST_CASE("checkpoint: of two processes in one directory one writes, the other i
 TEST_CASE("checkpoint: every flipped byte and every truncation is noticed, and the one before is used") {
   const Folder f;
   CheckpointWriter writer(f.path);
-  writer.save(1, parts(1));
-  writer.save(2, parts(2));
+  Parts large = parts(1);
+  large["model"]["w"] = full({36, 36}, 1);
+  writer.save(1, large);
+  writer.save(2, large);
   const std::string newest = f.path + "/step-000000002";
+  std::size_t tried = 0;
   for (const auto& entry : fs::directory_iterator(newest)) {
     const std::string path = entry.path(), whole = read(path);
     const auto noticed = [&] {
@@ -111,6 +114,7 @@ TEST_CASE("checkpoint: every flipped byte and every truncation is noticed, and t
       missed += !noticed();
       write(path, whole.substr(0, i));
       missed += !noticed();
+      tried += 2;
     }
     fs::remove(path);
     missed += !noticed();
@@ -119,6 +123,7 @@ TEST_CASE("checkpoint: every flipped byte and every truncation is noticed, and t
     CHECK(missed == 0);
     write(path, whole);
   }
+  CHECK(tried > 10'000);
   CHECK(latest_checkpoint(f.path).step == 2);
   fs::rename(newest, f.path + "/step-000000003");  // it says that it is step 2
   CHECK(latest_checkpoint(f.path).step == 1);
