@@ -34,3 +34,9 @@ foreach(test IN ITEMS install headers consumer subdirectory snippets)
 endforeach()
 set_tests_properties(package_install PROPERTIES FIXTURES_SETUP installed)
 set_tests_properties(package_headers package_consumer package_snippets PROPERTIES FIXTURES_REQUIRED installed)
+
+# The programs of examples/ from outside.
+if(TARGET translate)
+  add_test(NAME translate COMMAND bash ${PROJECT_SOURCE_DIR}/tests/examples/translate.sh)
+  set_tests_properties(translate PROPERTIES ENVIRONMENT "TRANSLATE=$<TARGET_FILE:translate>" TIMEOUT 900)
+endif()
