@@ -186,6 +186,18 @@ TEST_CASE("beam search: a beam of one without penalty is greedy; wider beams fin
   }
 }
 
+TEST_CASE("beam search: an end counts only among the best `beam` of its step") {
+  // ids: 2 end, 3 a, 4 b. First a .5 or b .4; after a: end .55, b .45; after b: end .51, a .49. In the second step
+  // "a" ends with .275, then come ab .225, "b" ending with .204 (third of two: no hypothesis) and ba .196.
+  const Tensor table = log(tensor({{1e-9, 1e-9, 1e-9, 1e-9, 1e-9}, {1e-9, 1e-9, .1, .5, .4}, {1e-9, 1e-9, 1e-9, 1e-9, 1e-9},
+                                   {1e-9, 1e-9, .55, 1e-9, .45}, {1e-9, 1e-9, .51, .49, 1e-9}}));
+  Chain chain(unsqueeze(table, 0), 1, 10);
+  const auto found = beam_search(chain, {.beam = 2, .n_best = 2, .length_penalty = 0});
+  CHECK(found[0][0].ids == Ids{3});
+  CHECK(found[0][1].ids == Ids{3, 4});
+  CHECK(std::exp(found[0][0].score) == doctest::Approx(.275).epsilon(1e-4));
+}
+
 TEST_CASE("beam search: a batch gives what each sentence gives alone; long and short penalties differ as they should") {
   manual_seed(9);
   const Transformer model = small(true);

@@ -1,0 +1,45 @@
+#include "framework/training/stop_signal.h"
+
+#include <doctest/doctest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <initializer_list>
+
+using namespace gradus;
+
+TEST_CASE("stop signal: the first asks, the second leaves at once, none is heard afterwards (E85)") {
+  for (const int number : {SIGINT, SIGTERM}) {
+    {
+      const StopSignal stop;
+      CHECK_FALSE(stop.requested());
+      CHECK(stop.exit_code() == 0);
+      ::raise(number);
+      CHECK(stop.requested());
+      CHECK(stop.exit_code() == 128 + number);
+    }
+    CHECK_FALSE(StopSignal().requested());
+    for (const int signals : {1, 2}) {
+      const pid_t child = ::fork();
+      if (child == 0) {
+        const StopSignal stop;
+        for (int i = 0; i < signals; ++i) ::raise(number);
+        ::_exit(7);  // only reached when one signal came
+      }
+      int status = 0;
+      ::waitpid(child, &status, 0);
+      CHECK(WIFEXITED(status));
+      CHECK(WEXITSTATUS(status) == (signals == 1 ? 7 : 128 + number));
+    }
+    const pid_t child = ::fork();
+    if (child == 0) {
+      { const StopSignal stop; }
+      ::raise(number);  // as before: it kills
+      ::_exit(7);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    CHECK(WIFSIGNALED(status));
+  }
+}
