@@ -30,7 +30,9 @@ int main(int argc, char** argv) {
   CLI::App app{"Decoding with the Transformer-Tiny of Multi30k: 9,712 subwords, width 128, 4 + 4 layers."};
   int threads = 2;
   std::int64_t length = 64, source = 16, batch = 64, repeats = 5;
-  const auto add = [&](const char* flag, auto& value, const char* text) { app.add_option(flag, value, text)->capture_default_str()->check(CLI::PositiveNumber); };
+  const auto add = [&](const char* flag, auto& value, const char* text) {
+    app.add_option(flag, value, text)->capture_default_str()->check(CLI::PositiveNumber);
+  };
   add("--threads", threads, "");
   add("--length", length, "of the targets; no sentence ends before");
   add("--source", source, "length of the sources");
@@ -40,8 +42,14 @@ int main(int argc, char** argv) {
 
   set_num_threads(threads);
   manual_seed(1);
-  models::Transformer model{.source_vocabulary = 9712, .d_model = 128, .heads = 4, .d_ff = 256, .encoder_layers = 4, .decoder_layers = 4,
-                            .max_length = std::max(length, source), .tie = models::Tie::all};
+  models::Transformer model{.source_vocabulary = 9712,
+                            .d_model = 128,
+                            .heads = 4,
+                            .d_ff = 256,
+                            .encoder_layers = 4,
+                            .decoder_layers = 4,
+                            .max_length = std::max(length, source),
+                            .tie = models::Tie::all};
   eval(model);
   const Tensor ids = randint(3, 9712, {batch, source});
   const models::DecodeOptions options{.end = -1, .max_length = length};
@@ -54,8 +62,9 @@ int main(int argc, char** argv) {
         else models::beam_search(*decoding, {.beam = beam}, options);
       });
       if (!cached) without = seconds;
-      fmt::print("{{\"beam\": {}, \"cache\": {}, \"length\": {}, \"sentences_per_second\": {:.1f}, \"speedup\": {:.2f}}}\n", beam, cached, length,
-                 static_cast<double>(batch) / seconds, without / seconds);
+      fmt::print(
+          "{{\"beam\": {}, \"cache\": {}, \"length\": {}, \"sentences_per_second\": {:.1f}, \"speedup\": {:.2f}}}\n",
+          beam, cached, length, static_cast<double>(batch) / seconds, without / seconds);
       std::fflush(stdout);
     }
   }

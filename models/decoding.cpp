@@ -77,14 +77,16 @@ std::vector<Ids> greedy(Decoding& decoding, const DecodeOptions& o) {
   const NoGrad guard;
   return follow(decoding, o, [&](const Tensor& logits) {
     Ids ids;
-    for (const auto& best : largest(logits, 1, o.pad)) ids.push_back(best.empty() ? o.end : best.front().id);  // only NaN: nothing to say
+    for (const auto& best : largest(logits, 1, o.pad))
+      ids.push_back(best.empty() ? o.end : best.front().id);  // only NaN: nothing to say
     return ids;
   });
 }
 
 std::vector<Ids> sample(Decoding& decoding, const SampleOptions& s, const DecodeOptions& o, Generator& generator) {
   if (!(s.temperature > 0) || s.top_k < 0 || !(s.top_p > 0 && s.top_p <= 1)) {
-    throw ConfigError(fmt::format("sample: temperature must be > 0, top_k >= 0, top_p in (0, 1]; got {}, {}, {}", s.temperature, s.top_k, s.top_p));
+    throw ConfigError(fmt::format("sample: temperature must be > 0, top_k >= 0, top_p in (0, 1]; got {}, {}, {}",
+                                  s.temperature, s.top_k, s.top_p));
   }
   const NoGrad guard;
   return follow(decoding, o, [&](const Tensor& logits) {
@@ -92,7 +94,8 @@ std::vector<Ids> sample(Decoding& decoding, const SampleOptions& s, const Decode
     for (const auto& best : largest(logits, s.top_k > 0 ? s.top_k : logits.size(1), o.pad)) {
       std::vector<double> weights;
       double sum = 0;
-      for (const Choice& c : best) sum += weights.emplace_back(std::exp((c.logit - best.front().logit) / s.temperature));
+      for (const Choice& c : best)
+        sum += weights.emplace_back(std::exp((c.logit - best.front().logit) / s.temperature));
       std::size_t kept = 0;
       for (double reached = 0; kept < weights.size() && reached < s.top_p * sum; ++kept) reached += weights[kept];
       sum = std::accumulate(weights.begin(), weights.begin() + static_cast<std::ptrdiff_t>(kept), 0.0);
@@ -112,7 +115,7 @@ struct Beam {
   double log_probability = 0;
 };
 struct Sentence {
-  std::size_t row;            // of the decoding as it was given
+  std::size_t row;  // of the decoding as it was given
   std::vector<Beam> beams = {{}};
   std::vector<Hypothesis> ended = {};
 };
@@ -129,8 +132,10 @@ double penalised(const BeamOptions& b, double log_probability, std::size_t lengt
 
 // One step of a sentence: the best 2 * beam ways to go on. Those of the first `beam` that end are kept as hypotheses; the first
 // `beam` that do not are the next beams. Returns which beams these came from.
-std::vector<std::size_t> advance(Sentence& s, std::vector<Candidate> candidates, const BeamOptions& b, std::int64_t end) {
-  std::stable_sort(candidates.begin(), candidates.end(), [](const Candidate& x, const Candidate& y) { return x.log_probability > y.log_probability; });
+std::vector<std::size_t> advance(Sentence& s, std::vector<Candidate> candidates, const BeamOptions& b,
+                                 std::int64_t end) {
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [](const Candidate& x, const Candidate& y) { return x.log_probability > y.log_probability; });
   const auto wanted = static_cast<std::size_t>(b.beam);
   std::vector<Beam> beams;
   std::vector<std::size_t> from;
@@ -150,13 +155,15 @@ std::vector<std::size_t> advance(Sentence& s, std::vector<Candidate> candidates,
 }
 
 std::vector<Hypothesis> best_of(Sentence& s, const BeamOptions& b) {
-  if (static_cast<std::int64_t>(s.ended.size()) < b.n_best) {  // the length limit came first: unfinished ones are better than none
+  if (static_cast<std::int64_t>(s.ended.size()) <
+      b.n_best) {  // the length limit came first: unfinished ones are better than none
     for (auto& beam : s.beams) {
       const double score = penalised(b, beam.log_probability, std::max<std::size_t>(beam.ids.size(), 1));
       s.ended.push_back({std::move(beam.ids), score, beam.log_probability});
     }
   }
-  std::stable_sort(s.ended.begin(), s.ended.end(), [](const Hypothesis& x, const Hypothesis& y) { return x.score > y.score; });
+  std::stable_sort(s.ended.begin(), s.ended.end(),
+                   [](const Hypothesis& x, const Hypothesis& y) { return x.score > y.score; });
   if (static_cast<std::int64_t>(s.ended.size()) > b.n_best) s.ended.resize(static_cast<std::size_t>(b.n_best));
   return std::move(s.ended);
 }
@@ -165,8 +172,9 @@ std::vector<Hypothesis> best_of(Sentence& s, const BeamOptions& b) {
 
 std::vector<std::vector<Hypothesis>> beam_search(Decoding& decoding, const BeamOptions& b, const DecodeOptions& o) {
   if (b.beam < 1 || b.n_best < 1 || b.n_best > b.beam || !(b.length_penalty >= 0)) {
-    throw ConfigError(fmt::format("beam_search: beam must be >= 1, n_best in [1, beam], length_penalty >= 0; got {}, {}, {}", b.beam, b.n_best,
-                                  b.length_penalty));
+    throw ConfigError(
+        fmt::format("beam_search: beam must be >= 1, n_best in [1, beam], length_penalty >= 0; got {}, {}, {}", b.beam,
+                    b.n_best, b.length_penalty));
   }
   const NoGrad guard;
   std::vector<std::vector<Hypothesis>> results(static_cast<std::size_t>(decoding.rows()));
@@ -186,7 +194,8 @@ std::vector<std::vector<Hypothesis>> beam_search(Decoding& decoding, const BeamO
     for (Sentence& s : active) {
       std::vector<Candidate> candidates;
       for (std::size_t beam = 0; beam < s.beams.size(); ++beam) {
-        for (const Choice& c : best[row + beam]) candidates.push_back({beam, c.id, s.beams[beam].log_probability + c.logit - normaliser[row + beam]});
+        for (const Choice& c : best[row + beam])
+          candidates.push_back({beam, c.id, s.beams[beam].log_probability + c.logit - normaliser[row + beam]});
       }
       const std::size_t first = row;
       row += s.beams.size();

@@ -11,12 +11,17 @@ namespace {
 Tensor column(const Ids& ids) { return from_vector(ids, {static_cast<std::int64_t>(ids.size()), 1}); }
 
 // Input length + 50 is the paper's limit (6.1).
-std::int64_t longest(const Transformer& model, const Tensor& source) { return std::min(source.size(1) + 50, model.max_length); }
+std::int64_t longest(const Transformer& model, const Tensor& source) {
+  return std::min(source.size(1) + 50, model.max_length);
+}
 
 class Cached : public Decoding {
  public:
   Cached(const Transformer& model, const Tensor& source)
-      : model_(model), max_length_(longest(model, source)), source_mask_(model.padding_mask(source)), caches_(model.decoder.layers.size()) {
+      : model_(model),
+        max_length_(longest(model, source)),
+        source_mask_(model.padding_mask(source)),
+        caches_(model.decoder.layers.size()) {
     const Tensor memory = model.encode(source);  // (b,s,d)
     for (const auto& layer : model.decoder.layers) memory_.push_back(layer.multihead_attn.keys_values(memory, memory));
     sentence_.resize(static_cast<std::size_t>(source.size(0)));
@@ -28,7 +33,8 @@ class Cached : public Decoding {
   Tensor next(const Ids& ids) override {
     const NoGrad guard;
     Tensor h = model_.embed_target(column(ids), time_++);  // (n,1,d)
-    for (std::size_t i = 0; i < caches_.size(); ++i) h = model_.decoder.layers[i].step(h, caches_[i], memory_[i], source_mask_);
+    for (std::size_t i = 0; i < caches_.size(); ++i)
+      h = model_.decoder.layers[i].step(h, caches_[i], memory_[i], source_mask_);
     if (model_.decoder.final_norm) h = model_.decoder.norm(h);
     return model_.logits(squeeze(h, 1));  // (n,V)
   }
@@ -52,22 +58,25 @@ class Cached : public Decoding {
  private:
   const Transformer& model_;
   std::int64_t max_length_, time_ = 0;
-  Tensor source_mask_;                 // (n,1,1,s)
-  std::vector<KeyValue> memory_;       // of each layer
+  Tensor source_mask_;  // (n,1,1,s)
+  std::vector<KeyValue> memory_;  // of each layer
   std::vector<KeyValueCache> caches_;  // of each layer
-  Ids sentence_;                       // which source each row belongs to
+  Ids sentence_;  // which source each row belongs to
 };
 
 class Uncached : public Decoding {
  public:
   Uncached(const Transformer& model, const Tensor& source)
-      : model_(model), max_length_(longest(model, source)), memory_(model.encode(source)), source_mask_(model.padding_mask(source)) {}
+      : model_(model),
+        max_length_(longest(model, source)),
+        memory_(model.encode(source)),
+        source_mask_(model.padding_mask(source)) {}
   std::int64_t rows() const override { return memory_.size(0); }
   std::int64_t max_length() const override { return max_length_; }
 
   Tensor next(const Ids& ids) override {
     const NoGrad guard;
-    target_ = target_.defined() ? cat({target_, column(ids)}, 1) : column(ids);           // (n,t)
+    target_ = target_.defined() ? cat({target_, column(ids)}, 1) : column(ids);  // (n,t)
     return model_.logits(select_last(model_.decode(target_, memory_, source_mask_)));  // (n,V)
   }
 

@@ -36,10 +36,12 @@ struct Series {
 };
 
 // What metrics.jsonl says of a quantity: (step, value).
-Series series(const std::vector<json>& lines, const std::string& key, const std::string& name, const std::string& color) {
+Series series(const std::vector<json>& lines, const std::string& key, const std::string& name,
+              const std::string& color) {
   Series s{name, color, {}};
   for (const auto& line : lines) {
-    if (line.contains(key) && line[key].is_number()) s.points.emplace_back(line["step"].get<double>(), line[key].get<double>());
+    if (line.contains(key) && line[key].is_number())
+      s.points.emplace_back(line["step"].get<double>(), line[key].get<double>());
   }
   return s;
 }
@@ -61,10 +63,15 @@ std::string chart(const std::string& title, const std::vector<Series>& all) {
   constexpr double width = 560, height = 240, x0 = 60, y0 = 200, w = 480, h = 170;
   const auto px = [&](double x) { return x0 + w * (x - left) / (right - left); };
   const auto py = [&](double y) { return y0 - h * (y - low) / (high - low); };
-  std::string out = fmt::format("<figure><figcaption>{}</figcaption><svg viewBox='0 0 {} {}' role='img' aria-label='{}'>", title, width, height, title);
-  for (double y = std::ceil(low / tick_width(high - low)) * tick_width(high - low); y <= high; y += tick_width(high - low)) {
-    out += fmt::format("<line class='grid' x1='{}' x2='{}' y1='{:.1f}' y2='{:.1f}'/><text x='{}' y='{:.1f}' text-anchor='end'>{:.6g}</text>", x0, x0 + w,
-                       py(y), py(y), x0 - 6, py(y) + 4, std::abs(y) < 1e-12 ? 0 : y);
+  std::string out =
+      fmt::format("<figure><figcaption>{}</figcaption><svg viewBox='0 0 {} {}' role='img' aria-label='{}'>", title,
+                  width, height, title);
+  for (double y = std::ceil(low / tick_width(high - low)) * tick_width(high - low); y <= high;
+       y += tick_width(high - low)) {
+    out += fmt::format(
+        "<line class='grid' x1='{}' x2='{}' y1='{:.1f}' y2='{:.1f}'/><text x='{}' y='{:.1f}' "
+        "text-anchor='end'>{:.6g}</text>",
+        x0, x0 + w, py(y), py(y), x0 - 6, py(y) + 4, std::abs(y) < 1e-12 ? 0 : y);
   }
   for (double x = 0; x <= right; x += tick_width(right)) {
     out += fmt::format("<text x='{:.1f}' y='{}' text-anchor='middle'>{:g}</text>", px(x), y0 + 18, x);
@@ -76,8 +83,11 @@ std::string chart(const std::string& title, const std::vector<Series>& all) {
     out += fmt::format("<polyline fill='none' stroke='{}' stroke-width='1.6' points='", s.color);
     for (const auto& [x, y] : s.points) out += fmt::format("{:.1f},{:.1f} ", px(x), py(y));
     out += "'/>";
-    if (s.points.size() == 1) out += fmt::format("<circle cx='{:.1f}' cy='{:.1f}' r='3' fill='{}'/>", px(s.points[0].first), py(s.points[0].second), s.color);
-    out += fmt::format("<rect x='{}' y='12' width='10' height='10' fill='{}'/><text x='{}' y='21'>{}</text>", legend, s.color, legend + 15, s.name);
+    if (s.points.size() == 1)
+      out += fmt::format("<circle cx='{:.1f}' cy='{:.1f}' r='3' fill='{}'/>", px(s.points[0].first),
+                         py(s.points[0].second), s.color);
+    out += fmt::format("<rect x='{}' y='12' width='10' height='10' fill='{}'/><text x='{}' y='21'>{}</text>", legend,
+                       s.color, legend + 15, s.name);
     legend += 40 + 7 * static_cast<double>(s.name.size());
   }
   return out + "</svg></figure>\n";
@@ -90,19 +100,23 @@ std::string attention_map(const Translator& t, const std::string& line, const Tr
   const Ids source = t.source_ids(line);
   const auto columns = static_cast<std::size_t>(weights.size(1)), rows = static_cast<std::size_t>(weights.size(0));
   constexpr double cell = 22, margin = 110;
-  std::string out = fmt::format("<svg class='map' style='width:{0}px' viewBox='0 0 {0} {1}' role='img' aria-label='attention'>", margin + cell * static_cast<double>(columns) + 10,
-                                margin + cell * static_cast<double>(rows) + 4);
+  std::string out =
+      fmt::format("<svg class='map' style='width:{0}px' viewBox='0 0 {0} {1}' role='img' aria-label='attention'>",
+                  margin + cell * static_cast<double>(columns) + 10, margin + cell * static_cast<double>(rows) + 4);
   for (std::size_t c = 0; c < columns; ++c) {
     const double x = margin + cell * (static_cast<double>(c) + 0.65);
-    out += fmt::format("<text transform='translate({:.1f} {}) rotate(-60)'>{}</text>", x, margin - 6, escape(t.source->piece(source[c])));
+    out += fmt::format("<text transform='translate({:.1f} {}) rotate(-60)'>{}</text>", x, margin - 6,
+                       escape(t.source->piece(source[c])));
   }
   for (std::size_t r = 0; r < rows; ++r) {
     const double y = margin + cell * static_cast<double>(r);
     const std::string piece = t.target->piece(r < said.ids.size() ? said.ids[r] : Vocabulary::end);
     out += fmt::format("<text x='{}' y='{:.1f}' text-anchor='end'>{}</text>", margin - 6, y + 15, escape(piece));
     for (std::size_t c = 0; c < columns; ++c) {
-      out += fmt::format("<rect x='{}' y='{}' width='{}' height='{}' fill='#1f5fbf' fill-opacity='{:.3f}'><title>{:.3f}</title></rect>",
-                         margin + cell * static_cast<double>(c), y, cell - 1, cell - 1, w[r * columns + c], w[r * columns + c]);
+      out += fmt::format(
+          "<rect x='{}' y='{}' width='{}' height='{}' fill='#1f5fbf' "
+          "fill-opacity='{:.3f}'><title>{:.3f}</title></rect>",
+          margin + cell * static_cast<double>(c), y, cell - 1, cell - 1, w[r * columns + c], w[r * columns + c]);
     }
   }
   return out + "</svg>";
@@ -112,7 +126,8 @@ std::vector<json> read_metrics(const std::string& path) {
   std::vector<json> lines;
   for (const auto& line : read_lines(path)) {
     const json parsed = json::parse(line, nullptr, false);
-    if (!parsed.is_object() || !parsed.contains("step") || !parsed["step"].is_number()) throw FileError(path + ": is damaged");
+    if (!parsed.is_object() || !parsed.contains("step") || !parsed["step"].is_number())
+      throw FileError(path + ": is damaged");
     lines.push_back(parsed);
   }
   return lines;
@@ -128,7 +143,8 @@ std::string sample_rows(const std::string& markdown) {
     const std::size_t one = item.find("  \n  "), two = item.find("  \n  **", one + 1);
     if (one != std::string::npos && two != std::string::npos) {
       const std::string said = item.substr(two + 7, item.rfind("**") - two - 7);
-      rows += fmt::format("<tr><td>{}</td><td>{}</td><td>{}</td></tr>", escape(item.substr(0, one)), escape(item.substr(one + 5, two - one - 5)), escape(said));
+      rows += fmt::format("<tr><td>{}</td><td>{}</td><td>{}</td></tr>", escape(item.substr(0, one)),
+                          escape(item.substr(one + 5, two - one - 5)), escape(said));
     }
     at = stop;
   }
@@ -155,11 +171,14 @@ std::string write_report(const std::string& directory) {
   const json config = json::parse(config_file);
   const std::string about_command = config["about"].value("command", "");
 
-  std::string html = fmt::format("<!doctype html><html lang='en'><head><meta charset='utf-8'><title>{0}</title><style>{1}</style></head><body>\n<h1>{0}</h1>\n",
-                                 escape("translate: " + directory), style);
+  std::string html = fmt::format(
+      "<!doctype html><html lang='en'><head><meta "
+      "charset='utf-8'><title>{0}</title><style>{1}</style></head><body>\n<h1>{0}</h1>\n",
+      escape("translate: " + directory), style);
   html += fmt::format("<p><code>{}</code></p>\n<div class='charts'>\n", escape(about_command));
-  html += chart("Loss per target word or subword", {series(lines, "loss/training", "training (smoothed labels)", "#c0392b"),
-                                                    series(lines, "loss/validation", "validation", "#1f5fbf")});
+  html +=
+      chart("Loss per target word or subword", {series(lines, "loss/training", "training (smoothed labels)", "#c0392b"),
+                                                series(lines, "loss/validation", "validation", "#1f5fbf")});
   html += chart("BLEU of validation sentences", {series(lines, "bleu", "greedy", "#1f8f4e")});
   html += chart("Learning rate", {series(lines, "learning_rate", "rate", "#8e44ad")});
   html += chart("Throughput", {series(lines, "tokens_per_second", "target tokens a second", "#b9770e")});
@@ -172,22 +191,27 @@ std::string write_report(const std::string& directory) {
   }
   for (auto it = samples.rbegin(); it != samples.rend(); ++it) {
     const json& line = **it;
-    html += fmt::format("<details{}><summary>after update {}</summary>{}{}</table></details>\n", it == samples.rbegin() ? " open" : "",
-                        line["step"].get<std::int64_t>(), head, sample_rows(line["samples"].get<std::string>()));
+    html += fmt::format("<details{}><summary>after update {}</summary>{}{}</table></details>\n",
+                        it == samples.rbegin() ? " open" : "", line["step"].get<std::int64_t>(), head,
+                        sample_rows(line["samples"].get<std::string>()));
   }
 
-  html += "<h2>Where the model looked</h2>\n<p>Attention of the last decoder layer, mean over its heads. Rows are written from top to bottom; "
-          "the darker a cell, the more its column was looked at.</p>\n";
+  html +=
+      "<h2>Where the model looked</h2>\n<p>Attention of the last decoder layer, mean over its heads. Rows are written "
+      "from top to bottom; "
+      "the darker a cell, the more its column was looked at.</p>\n";
   std::ifstream sample_file(directory + "/samples.txt");
   for (std::string line; std::getline(sample_file, line);) {
     const Translation said = translator.translate({line}).front().front();
-    html += fmt::format("<p>{}<br><b>{}</b></p>{}\n", escape(line), escape(said.text), attention_map(translator, line, said));
+    html += fmt::format("<p>{}<br><b>{}</b></p>{}\n", escape(line), escape(said.text),
+                        attention_map(translator, line, said));
   }
 
   html += "<h2>Settings</h2>\n<table>";
   for (const auto& part : {"about", "translator"}) {
     for (const auto& [key, value] : config[part].items()) {
-      html += fmt::format("<tr><td>{}</td><td>{}</td></tr>", escape(key), escape(value.is_string() ? value.get<std::string>() : value.dump()));
+      html += fmt::format("<tr><td>{}</td><td>{}</td></tr>", escape(key),
+                          escape(value.is_string() ? value.get<std::string>() : value.dump()));
     }
   }
   html += "</table>\n</body></html>\n";

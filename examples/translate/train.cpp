@@ -10,10 +10,10 @@
 
 #include "../progress.h"
 #include "framework/data/prefetch.h"
-#include "framework/io/checkpoint.h"
-#include "framework/training/average.h"
 #include "framework/data/scores.h"
 #include "framework/data/text.h"
+#include "framework/io/checkpoint.h"
+#include "framework/training/average.h"
 #include "framework/training/early_stopping.h"
 #include "framework/training/run_log.h"
 #include "framework/training/stop_signal.h"
@@ -27,8 +27,8 @@ namespace {
 struct Position {
   std::int64_t epoch = 1, update = 0;  // updates done in this epoch
   std::int64_t step = 0, skipped = 0;  // updates in all; those with a gradient that was not finite
-  double loss = 0, tokens = 0;         // sums over this epoch
-  double seen = 0;                     // target ids in all
+  double loss = 0, tokens = 0;  // sums over this epoch
+  double seen = 0;  // target ids in all
 };
 
 template <class T>
@@ -36,7 +36,8 @@ void put(TensorMap& map, const std::string& prefix, T& numbers) {
   const auto& names = reflect::names<T>();
   std::size_t i = 0;
   reflect::fields(numbers, [&](auto&... f) {
-    ((map[prefix + names[i++]] = tensor(f, std::is_integral_v<std::remove_reference_t<decltype(f)>> ? int64 : float64)), ...);
+    ((map[prefix + names[i++]] = tensor(f, std::is_integral_v<std::remove_reference_t<decltype(f)>> ? int64 : float64)),
+     ...);
   });
 }
 
@@ -44,7 +45,9 @@ template <class T>
 void get(const TensorMap& map, const std::string& prefix, T& numbers) {
   const auto& names = reflect::names<T>();
   std::size_t i = 0;
-  reflect::fields(numbers, [&](auto&... f) { ((f = map.at(prefix + names[i++]).template item<std::remove_reference_t<decltype(f)>>()), ...); });
+  reflect::fields(numbers, [&](auto&... f) {
+    ((f = map.at(prefix + names[i++]).template item<std::remove_reference_t<decltype(f)>>()), ...);
+  });
 }
 
 // The paper's initial weights differ from PyTorch's in the maps that have no heads: xavier_uniform, biases 0.
@@ -63,7 +66,8 @@ double validation_loss(models::Transformer& model, const ParallelCorpus& corpus,
   double sum = 0, tokens = 0;
   for (const auto& pairs : corpus.batches(max_tokens, 0, 0)) {
     const Batch batch = corpus.batch(pairs);
-    const Tensor loss = cross_entropy(model(batch.source, batch.input), batch.output, {.ignore_index = Vocabulary::pad});
+    const Tensor loss =
+        cross_entropy(model(batch.source, batch.input), batch.output, {.ignore_index = Vocabulary::pad});
     sum += loss.item() * static_cast<double>(batch.tokens);
     tokens += static_cast<double>(batch.tokens);
   }
@@ -75,13 +79,17 @@ double validation_loss(models::Transformer& model, const ParallelCorpus& corpus,
 // a batch, can't fit into memory.
 void require_memory(const TranslatorConfig& c, const TrainingOptions& o, std::size_t lines) {
   const auto d = static_cast<double>(c.d_model), vocabulary = static_cast<double>(c.vocab_size);
-  const double weights = static_cast<double>(c.layers) * (12 * d * d + 4 * d * static_cast<double>(c.d_ff)) + 2 * vocabulary * d;
-  const double tokens = std::min(static_cast<double>(o.max_tokens), static_cast<double>(lines) * static_cast<double>(c.max_length));
+  const double weights =
+      static_cast<double>(c.layers) * (12 * d * d + 4 * d * static_cast<double>(c.d_ff)) + 2 * vocabulary * d;
+  const double tokens =
+      std::min(static_cast<double>(o.max_tokens), static_cast<double>(lines) * static_cast<double>(c.max_length));
   const double bytes = 4 * (4 * weights + tokens * (2 * vocabulary + 20 * static_cast<double>(c.layers) * d));
   const double there = static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGE_SIZE));
   if (bytes > there) {
-    throw ConfigError(fmt::format("training with these sizes needs about {:.0f} GB, the machine has {:.0f} GB: see --d-model, --ffn, --layers, "
-                                  "--vocab-size, --max-tokens", bytes / 1e9, there / 1e9));
+    throw ConfigError(fmt::format(
+        "training with these sizes needs about {:.0f} GB, the machine has {:.0f} GB: see --d-model, --ffn, --layers, "
+        "--vocab-size, --max-tokens",
+        bytes / 1e9, there / 1e9));
   }
 }
 
@@ -94,7 +102,11 @@ struct Update {
 class Trainer {
  public:
   Trainer(Translator& t, const TrainingOptions& o, const ParallelCorpus& corpus, const ParallelText& validation)
-      : t_(t), o_(o), corpus_(corpus), validation_(validation), held_out_(validation, *t.source, *t.target, t.config.max_length) {
+      : t_(t),
+        o_(o),
+        corpus_(corpus),
+        validation_(validation),
+        held_out_(validation, *t.source, *t.target, t.config.max_length) {
     if (!held_out_.left_out().empty()) fmt::print("validation text: {}\n", held_out_.left_out());
   }
 
@@ -129,7 +141,8 @@ class Trainer {
   }
 
   double learning_rate() const {
-    if (o_.schedule == "noam") return optim::Noam{static_cast<double>(t_.config.d_model), o_.warmup, o_.learning_rate}(at_.step + 1);
+    if (o_.schedule == "noam")
+      return optim::Noam{static_cast<double>(t_.config.d_model), o_.warmup, o_.learning_rate}(at_.step + 1);
     return optim::InverseSqrt{.peak = o_.learning_rate, .warmup = o_.warmup}(at_.step + 1);
   }
 
@@ -186,8 +199,11 @@ class Trainer {
 
   void log_step(double loss) {
     const double seconds = std::chrono::duration<double>(Clock::now() - logged_).count();
-    log_->scalars(at_.step, {{"loss/training", loss}, {"learning_rate", adam_.lr()}, {"tokens_per_second", (at_.seen - logged_tokens_) / seconds},
-                             {"epoch", static_cast<double>(at_.epoch)}, {"skipped", static_cast<double>(at_.skipped)}});
+    log_->scalars(at_.step, {{"loss/training", loss},
+                             {"learning_rate", adam_.lr()},
+                             {"tokens_per_second", (at_.seen - logged_tokens_) / seconds},
+                             {"epoch", static_cast<double>(at_.epoch)},
+                             {"skipped", static_cast<double>(at_.skipped)}});
     logged_ = Clock::now(), logged_tokens_ = at_.seen;
   }
 
@@ -212,9 +228,11 @@ class Trainer {
 
   void validate(double seconds) {
     const double checked = validation_loss(t_.model, held_out_, o_.max_tokens), bleu = validate_by_translating();
-    progress_->line(fmt::format("epoch {:2}  training loss {:.4f}  validation loss {:.4f}  perplexity {:.3f}  BLEU {:.2f}  {} updates{}  {:.1f} s",
-                                at_.epoch, at_.loss / at_.tokens, checked, std::exp(checked), bleu, at_.step,
-                                at_.skipped ? fmt::format(", {} skipped", at_.skipped) : "", seconds));
+    progress_->line(
+        fmt::format("epoch {:2}  training loss {:.4f}  validation loss {:.4f}  perplexity {:.3f}  BLEU {:.2f}  {} "
+                    "updates{}  {:.1f} s",
+                    at_.epoch, at_.loss / at_.tokens, checked, std::exp(checked), bleu, at_.step,
+                    at_.skipped ? fmt::format(", {} skipped", at_.skipped) : "", seconds));
     log_->scalars(at_.step, {{"loss/validation", checked}, {"perplexity", std::exp(checked)}, {"bleu", bleu}});
     attempt([&] {
       if (early_.improved(checked)) t_.save_weights(o_.out);
@@ -227,13 +245,16 @@ class Trainer {
     const auto n = std::min(static_cast<std::size_t>(o_.bleu_sentences), validation_.source.size());
     if (n == 0) return 0;
     eval(t_.model);
-    const auto said = t_.translate({validation_.source.begin(), validation_.source.begin() + static_cast<std::ptrdiff_t>(n)}, {.beam = {.beam = 1}});
+    const auto said =
+        t_.translate({validation_.source.begin(), validation_.source.begin() + static_cast<std::ptrdiff_t>(n)},
+                     {.beam = {.beam = 1}});
     train(t_.model);
     std::vector<std::string> hypotheses, references;
     std::string samples;
     for (std::size_t i = 0; i < n; ++i) {
       hypotheses.push_back(said[i].front().text), references.push_back(validation_.target[i]);
-      if (i < 3) samples += fmt::format("- {}  \n  {}  \n  **{}**\n", validation_.source[i], references[i], hypotheses[i]);
+      if (i < 3)
+        samples += fmt::format("- {}  \n  {}  \n  **{}**\n", validation_.source[i], references[i], hypotheses[i]);
     }
     log_->text(at_.step, "samples", samples);
     progress_->line(fmt::format("  {}  ->  {}", validation_.source[0], hypotheses[0]));
@@ -250,7 +271,8 @@ class Trainer {
 
   void use_average() {
     std::vector<StateDict> states;
-    for (std::int64_t e = std::max<std::int64_t>(1, at_.epoch - o_.average); e < at_.epoch; ++e) states.push_back(load_safetensors(epoch_file(e)));
+    for (std::int64_t e = std::max<std::int64_t>(1, at_.epoch - o_.average); e < at_.epoch; ++e)
+      states.push_back(load_safetensors(epoch_file(e)));
     if (states.empty()) return;
     load_state_dict(t_.model, average_states(states));
     progress_->line(fmt::format("the mean of the last {} epochs' weights: validation loss {:.4f}", states.size(),
@@ -265,9 +287,7 @@ class Trainer {
       write();
     } catch (const FileError& e) {
       progress_->line(fmt::format("warning: {}", e.what()));
-    } catch (const std::filesystem::filesystem_error& e) {
-      progress_->line(fmt::format("warning: {}", e.what()));
-    }
+    } catch (const std::filesystem::filesystem_error& e) { progress_->line(fmt::format("warning: {}", e.what())); }
   }
 
   void save() {
@@ -325,11 +345,13 @@ class Trainer {
 
 }  // namespace
 
-int train_translator(const TranslatorConfig& config, const TrainingOptions& o, const ParallelText& training, const ParallelText& validation) {
+int train_translator(const TranslatorConfig& config, const TrainingOptions& o, const ParallelText& training,
+                     const ParallelText& validation) {
   namespace fs = std::filesystem;
   require_memory(config, o, training.source.size());
   const bool begun = fs::exists(o.out + "/checkpoints");
-  if (begun && !o.resume && !o.overwrite) throw ConfigError(o.out + " holds a run already: --resume goes on with it, --overwrite begins anew");
+  if (begun && !o.resume && !o.overwrite)
+    throw ConfigError(o.out + " holds a run already: --resume goes on with it, --overwrite begins anew");
   if (begun && !o.resume) {
     for (const char* part : {"checkpoints", "epochs", "metrics.jsonl"}) fs::remove_all(o.out + "/" + part);
     for (const auto& entry : fs::directory_iterator(o.out)) {
@@ -338,17 +360,19 @@ int train_translator(const TranslatorConfig& config, const TrainingOptions& o, c
   }
   manual_seed(config.seed);
   const bool going_on = o.resume && fs::exists(o.out + "/config.json");
-  Translator t = going_on ? Translator::resume(config, o.out) : Translator::make(config, training.source, training.target);
+  Translator t =
+      going_on ? Translator::resume(config, o.out) : Translator::make(config, training.source, training.target);
   initialise(t.model);
   const ParallelCorpus corpus(training, *t.source, *t.target, config.max_length);
   if (!corpus.left_out().empty()) fmt::print("training text: {}\n", corpus.left_out());
-  fmt::print("{} pairs to train on; vocabularies {} and {}; {} parameters\n", corpus.size(), t.source->size(), t.target->size(),
-             parameter_count(t.model));
+  fmt::print("{} pairs to train on; vocabularies {} and {}; {} parameters\n", corpus.size(), t.source->size(),
+             t.target->size(), parameter_count(t.model));
   if (!going_on) {
     t.save_config(o.out, o.about);
     std::ofstream(o.out + "/train.ini") << o.ini;
     std::ofstream samples(o.out + "/samples.txt");  // for the report
-    for (std::size_t i = 0; i < std::min<std::size_t>(3, validation.source.size()); ++i) samples << validation.source[i] << "\n";
+    for (std::size_t i = 0; i < std::min<std::size_t>(3, validation.source.size()); ++i)
+      samples << validation.source[i] << "\n";
   }
   return Trainer(t, o, corpus, validation).run();
 }

@@ -13,15 +13,17 @@
 
 using namespace gradus;
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TranslatorConfig, d_model, heads, d_ff, layers, dropout, attention_dropout, inner_dropout, norm_first,
-                                   max_length, raw, subwords, vocab_size, min_frequency, shared_vocab, toy, seed)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TranslatorConfig, d_model, heads, d_ff, layers, dropout, attention_dropout,
+                                   inner_dropout, norm_first, max_length, raw, subwords, vocab_size, min_frequency,
+                                   shared_vocab, toy, seed)
 
 namespace {
 
 bool in_words(const TranslatorConfig& config) { return config.subwords == "none"; }
 
 Translator::TokenizerPtr learn(const TranslatorConfig& c, const std::vector<std::string>& lines) {
-  if (in_words(c)) return std::make_shared<WordTokenizer>(WordTokenizer::build(lines, c.raw, c.min_frequency, c.vocab_size));
+  if (in_words(c))
+    return std::make_shared<WordTokenizer>(WordTokenizer::build(lines, c.raw, c.min_frequency, c.vocab_size));
   const auto kind = c.subwords == "bpe" ? SubwordTokenizer::Kind::bpe : SubwordTokenizer::Kind::unigram;
   return std::make_shared<SubwordTokenizer>(SubwordTokenizer::train(lines, c.vocab_size, kind, c.raw));
 }
@@ -45,7 +47,8 @@ gradus::Ids Translator::source_ids(const std::string& line) const {
   return ids;
 }
 
-std::vector<std::vector<Translation>> Translator::translate(const std::vector<std::string>& lines, const Search& search) const {
+std::vector<std::vector<Translation>> Translator::translate(const std::vector<std::string>& lines,
+                                                            const Search& search) const {
   std::vector<Ids> sources;
   for (const auto& line : lines) sources.push_back(source_ids(line));
   std::vector<std::size_t> order(lines.size());  // similar lengths together
@@ -57,7 +60,9 @@ std::vector<std::vector<Translation>> Translator::translate(const std::vector<st
     std::vector<Ids> part;
     for (std::size_t i = first; i < std::min(order.size(), first + batch); ++i) part.push_back(sources[order[i]]);
     const auto decoding = model.decoding(pad_sequences(part), search.cached);
-    const auto add = [&](std::size_t i, const Ids& ids, double score) { translations[order[first + i]].push_back({target->decode(ids), score, ids}); };
+    const auto add = [&](std::size_t i, const Ids& ids, double score) {
+      translations[order[first + i]].push_back({target->decode(ids), score, ids});
+    };
     if (search.sampled || search.beam.beam == 1) {
       const auto said = search.sampled ? models::sample(*decoding, search.sampling) : models::greedy(*decoding);
       for (std::size_t i = 0; i < said.size(); ++i) add(i, said[i], 0);
@@ -71,7 +76,8 @@ std::vector<std::vector<Translation>> Translator::translate(const std::vector<st
   return translations;
 }
 
-void Translator::stream(const std::string& line, const Search& search, const std::function<void(const std::string&)>& on_text) const {
+void Translator::stream(const std::string& line, const Search& search,
+                        const std::function<void(const std::string&)>& on_text) const {
   Ids so_far;
   std::string told;
   const auto on_id = [&](std::size_t, std::int64_t id) {
@@ -91,7 +97,8 @@ Tensor Translator::attention(const std::string& line, const Translation& transla
   return select(model.attention(pad_sequences({source_ids(line)}), pad_sequences({input})), 0, 0);  // (t,s)
 }
 
-Translator Translator::make(const TranslatorConfig& config, const std::vector<std::string>& source, const std::vector<std::string>& target) {
+Translator Translator::make(const TranslatorConfig& config, const std::vector<std::string>& source,
+                            const std::vector<std::string>& target) {
   if (config.shared_vocab) {
     auto both = source;
     both.insert(both.end(), target.begin(), target.end());
@@ -122,9 +129,7 @@ TranslatorConfig read_config(const std::string& directory) {
   if (!in) throw FileError(path + ": no such file; is " + directory + " a run directory of translate train?");
   try {
     return nlohmann::json::parse(in).at("translator").get<TranslatorConfig>();
-  } catch (const nlohmann::json::exception&) {
-    throw FileError(path + ": is damaged, or of another version");
-  }
+  } catch (const nlohmann::json::exception&) { throw FileError(path + ": is damaged, or of another version"); }
 }
 
 Translator untrained(const TranslatorConfig& config, const std::string& directory) {
@@ -145,8 +150,10 @@ Translator Translator::resume(const TranslatorConfig& wanted, const std::string&
   const nlohmann::json before = read_config(directory), now = wanted;
   std::string differences;
   for (const auto& [key, value] : now.items()) {
-    if (before.at(key) != value) differences += fmt::format("\n  {}  was {}, is {}", key, before.at(key).dump(), value.dump());
+    if (before.at(key) != value)
+      differences += fmt::format("\n  {}  was {}, is {}", key, before.at(key).dump(), value.dump());
   }
-  if (!differences.empty()) throw ConfigError(fmt::format("the run in {} was begun with other settings{}", directory, differences));
+  if (!differences.empty())
+    throw ConfigError(fmt::format("the run in {} was begun with other settings{}", directory, differences));
   return untrained(wanted, directory);
 }

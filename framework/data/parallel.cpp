@@ -12,13 +12,14 @@ namespace gradus {
 ParallelText read_parallel(const std::string& source, const std::string& target) {
   ParallelText text{read_lines(source), read_lines(target)};
   if (text.source.size() != text.target.size()) {
-    throw FileError(fmt::format("{} has {} lines, but {} has {}: line n of one must translate line n of the other", source, text.source.size(),
-                                target, text.target.size()));
+    throw FileError(fmt::format("{} has {} lines, but {} has {}: line n of one must translate line n of the other",
+                                source, text.source.size(), target, text.target.size()));
   }
   return text;
 }
 
-ParallelCorpus::ParallelCorpus(const ParallelText& text, const Tokenizer& source, const Tokenizer& target, std::int64_t max_length) {
+ParallelCorpus::ParallelCorpus(const ParallelText& text, const Tokenizer& source, const Tokenizer& target,
+                               std::int64_t max_length) {
   std::size_t count = 0;
   for (std::size_t i = 0; i < text.source.size(); ++i) {
     auto s = source.encode(text.source[i]), t = target.encode(text.target[i]);
@@ -30,13 +31,18 @@ ParallelCorpus::ParallelCorpus(const ParallelText& text, const Tokenizer& source
     }
     source_.push_back(std::move(s)), target_.push_back(std::move(t));
   }
-  if (count) left_out_ = fmt::format("{} pair{} left out:{}{}", count, count == 1 ? "" : "s", left_out_, count > 10 ? ", ..." : "");
-  if (source_.empty()) throw ConfigError(fmt::format("no pair of sentences is left of {}. {}", text.source.size(), left_out_));
+  if (count)
+    left_out_ =
+        fmt::format("{} pair{} left out:{}{}", count, count == 1 ? "" : "s", left_out_, count > 10 ? ", ..." : "");
+  if (source_.empty())
+    throw ConfigError(fmt::format("no pair of sentences is left of {}. {}", text.source.size(), left_out_));
 }
 
-std::vector<std::vector<std::size_t>> ParallelCorpus::batches(std::int64_t max_tokens, std::uint64_t seed, std::uint64_t epoch) const {
+std::vector<std::vector<std::size_t>> ParallelCorpus::batches(std::int64_t max_tokens, std::uint64_t seed,
+                                                              std::uint64_t epoch) const {
   std::vector<std::int64_t> lengths;
-  for (std::size_t i = 0; i < size(); ++i) lengths.push_back(static_cast<std::int64_t>(std::max(source_[i].size(), target_[i].size())) + 1);
+  for (std::size_t i = 0; i < size(); ++i)
+    lengths.push_back(static_cast<std::int64_t>(std::max(source_[i].size(), target_[i].size())) + 1);
   return batches_by_length(lengths, max_tokens, seed, epoch);
 }
 

@@ -16,7 +16,8 @@ namespace gradus {
 namespace {
 
 void require_same_number(const char* what, std::size_t hypotheses, std::size_t references) {
-  if (hypotheses != references) throw ShapeError(fmt::format("{}: {} hypotheses, but {} references", what, hypotheses, references));
+  if (hypotheses != references)
+    throw ShapeError(fmt::format("{}: {} hypotheses, but {} references", what, hypotheses, references));
 }
 
 // The bytes of the character at s[i], whose text is valid or not.
@@ -29,8 +30,9 @@ std::size_t character(const std::string& s, std::size_t i) {
 // What Unicode calls white space (and Python's split() with it).
 bool is_space(std::string_view c) {
   if (c.size() == 1) return (c[0] >= 9 && c[0] <= 13) || (c[0] >= 28 && c[0] <= 32);
-  static const char* const others[] = {"\u0085", "\u00A0", "\u1680", "\u2000", "\u2001", "\u2002", "\u2003", "\u2004", "\u2005", "\u2006",
-                                       "\u2007", "\u2008", "\u2009", "\u200A", "\u2028", "\u2029", "\u202F", "\u205F", "\u3000"};
+  static const char* const others[] = {"\u0085", "\u00A0", "\u1680", "\u2000", "\u2001", "\u2002", "\u2003",
+                                       "\u2004", "\u2005", "\u2006", "\u2007", "\u2008", "\u2009", "\u200A",
+                                       "\u2028", "\u2029", "\u202F", "\u205F", "\u3000"};
   return std::any_of(std::begin(others), std::end(others), [c](const char* space) { return c == space; });
 }
 
@@ -55,7 +57,8 @@ using Counts = std::map<std::vector<std::string>, std::int64_t>;
 Counts ngrams(const std::vector<std::string>& units, std::size_t n) {
   Counts counts;
   for (std::size_t i = 0; i + n <= units.size(); ++i) {
-    ++counts[std::vector<std::string>(units.begin() + static_cast<std::ptrdiff_t>(i), units.begin() + static_cast<std::ptrdiff_t>(i + n))];
+    ++counts[std::vector<std::string>(units.begin() + static_cast<std::ptrdiff_t>(i),
+                                      units.begin() + static_cast<std::ptrdiff_t>(i + n))];
   }
   return counts;
 }
@@ -64,7 +67,9 @@ struct Overlap {
   std::int64_t matched = 0, hypothesis = 0, reference = 0;
 };
 Overlap overlap(const std::vector<std::string>& hypothesis, const std::vector<std::string>& reference, std::size_t n) {
-  const auto total = [n](const auto& units) { return std::max<std::int64_t>(0, static_cast<std::int64_t>(units.size()) - static_cast<std::int64_t>(n) + 1); };
+  const auto total = [n](const auto& units) {
+    return std::max<std::int64_t>(0, static_cast<std::int64_t>(units.size()) - static_cast<std::int64_t>(n) + 1);
+  };
   Overlap o{0, total(hypothesis), total(reference)};
   const Counts wanted = ngrams(reference, n);
   for (const auto& [ngram, count] : ngrams(hypothesis, n)) {
@@ -83,7 +88,8 @@ bool symbol(char c) {
 }
 
 void replace_all(std::string& s, const std::string& what, const std::string& with) {
-  for (std::size_t at = 0; (at = s.find(what, at)) != std::string::npos; at += with.size()) s.replace(at, what.size(), with);
+  for (std::size_t at = 0; (at = s.find(what, at)) != std::string::npos; at += with.size())
+    s.replace(at, what.size(), with);
 }
 
 // Scans from left to right; where pair(a, b) holds for two neighbours, writes them with spaces and goes on behind both.
@@ -116,15 +122,19 @@ std::string tokenize_13a(const std::string& line) {
   std::string apart = " ";
   for (const char c : s) apart += symbol(c) ? std::string{' ', c, ' '} : std::string(1, c);
   apart += ' ';
-  s = spaced(apart, [](char a, char b) { return !digit(a) && point(b); }, false, true, true);   // a point that follows no digit
-  s = spaced(s, [](char a, char b) { return point(a) && !digit(b); }, true, true, false);       // or that no digit follows
-  s = spaced(s, [](char a, char b) { return digit(a) && b == '-'; }, false, true, true);        // a dash after a digit
+  s = spaced(
+      apart, [](char a, char b) { return !digit(a) && point(b); }, false, true, true);  // a point that follows no digit
+  s = spaced(
+      s, [](char a, char b) { return point(a) && !digit(b); }, true, true, false);  // or that no digit follows
+  s = spaced(
+      s, [](char a, char b) { return digit(a) && b == '-'; }, false, true, true);  // a dash after a digit
   std::string out;
   for (const auto& word : words_of(s)) out += (out.empty() ? "" : " ") + word;
   return out;
 }
 
-Bleu corpus_bleu(const std::vector<std::string>& hypotheses, const std::vector<std::string>& references, const BleuOptions& options) {
+Bleu corpus_bleu(const std::vector<std::string>& hypotheses, const std::vector<std::string>& references,
+                 const BleuOptions& options) {
   require_same_number("corpus_bleu", hypotheses.size(), references.size());
   const auto cut = [&](const std::string& line) {
     const std::string text = options.lower ? lowercase(line) : line;
@@ -151,15 +161,17 @@ Bleu corpus_bleu(const std::vector<std::string>& hypotheses, const std::vector<s
   const double ratio = static_cast<double>(b.reference_length) / static_cast<double>(b.hypothesis_length);
   b.brevity_penalty = b.hypothesis_length == 0 ? 0 : b.hypothesis_length < b.reference_length ? std::exp(1 - ratio) : 1;
   b.score = b.brevity_penalty > 0 ? 100 * b.brevity_penalty * std::exp(logs) : 0;
-  b.signature = fmt::format("nrefs:1|case:{}|eff:no|tok:{}|smooth:{}", options.lower ? "lc" : "mixed", options.tokenize_13a ? "13a" : "none",
-                            options.smooth ? "exp" : "none");
+  b.signature = fmt::format("nrefs:1|case:{}|eff:no|tok:{}|smooth:{}", options.lower ? "lc" : "mixed",
+                            options.tokenize_13a ? "13a" : "none", options.smooth ? "exp" : "none");
   return b;
 }
 
 std::string Bleu::str() const {
-  const double ratio = reference_length ? static_cast<double>(hypothesis_length) / static_cast<double>(reference_length) : 0;
-  return fmt::format("BLEU = {:.2f}, {:.1f}/{:.1f}/{:.1f}/{:.1f} (BP={:.3f}, ratio={:.3f}, hyp_len={}, ref_len={})", score, precisions[0],
-                     precisions[1], precisions[2], precisions[3], brevity_penalty, ratio, hypothesis_length, reference_length);
+  const double ratio =
+      reference_length ? static_cast<double>(hypothesis_length) / static_cast<double>(reference_length) : 0;
+  return fmt::format("BLEU = {:.2f}, {:.1f}/{:.1f}/{:.1f}/{:.1f} (BP={:.3f}, ratio={:.3f}, hyp_len={}, ref_len={})",
+                     score, precisions[0], precisions[1], precisions[2], precisions[3], brevity_penalty, ratio,
+                     hypothesis_length, reference_length);
 }
 
 double corpus_chrf(const std::vector<std::string>& hypotheses, const std::vector<std::string>& references) {

@@ -33,26 +33,40 @@ class Lines : public sentencepiece::SentenceIterator {
 
 // The special ids must stand where Vocabulary has them.
 std::string complaint(const sentencepiece::SentencePieceProcessor& p) {
-  if (p.pad_id() == Vocabulary::pad && p.bos_id() == Vocabulary::start && p.eos_id() == Vocabulary::end && p.unk_id() == Vocabulary::unk) return "";
-  return fmt::format("ids of pad, bos, eos, unk must be 0, 1, 2, 3; they are {}, {}, {}, {}", p.pad_id(), p.bos_id(), p.eos_id(), p.unk_id());
+  if (p.pad_id() == Vocabulary::pad && p.bos_id() == Vocabulary::start && p.eos_id() == Vocabulary::end &&
+      p.unk_id() == Vocabulary::unk)
+    return "";
+  return fmt::format("ids of pad, bos, eos, unk must be 0, 1, 2, 3; they are {}, {}, {}, {}", p.pad_id(), p.bos_id(),
+                     p.eos_id(), p.unk_id());
 }
 
 }  // namespace
 
-SubwordTokenizer SubwordTokenizer::train(const std::vector<std::string>& lines, std::int64_t size, Kind kind, bool raw) {
-  if (size < 5 || size > 1'000'000) throw ConfigError(fmt::format("SubwordTokenizer: size is {}, must be 5 to 1000000", size));
+SubwordTokenizer SubwordTokenizer::train(const std::vector<std::string>& lines, std::int64_t size, Kind kind,
+                                         bool raw) {
+  if (size < 5 || size > 1'000'000)
+    throw ConfigError(fmt::format("SubwordTokenizer: size is {}, must be 5 to 1000000", size));
   const std::unordered_map<std::string, std::string> settings{
-      {"model_type", kind == Kind::bpe ? "bpe" : "unigram"}, {"vocab_size", std::to_string(size)},
-      {"pad_id", "0"}, {"bos_id", "1"}, {"eos_id", "2"}, {"unk_id", "3"},
-      {"pad_piece", "<pad>"}, {"bos_piece", "<start>"}, {"eos_piece", "<end>"},
-      {"character_coverage", "1"}, {"max_sentence_length", "1000000"}, {"normalization_rule_name", raw ? "nmt_nfkc" : "identity"},
+      {"model_type", kind == Kind::bpe ? "bpe" : "unigram"},
+      {"vocab_size", std::to_string(size)},
+      {"pad_id", "0"},
+      {"bos_id", "1"},
+      {"eos_id", "2"},
+      {"unk_id", "3"},
+      {"pad_piece", "<pad>"},
+      {"bos_piece", "<start>"},
+      {"eos_piece", "<end>"},
+      {"character_coverage", "1"},
+      {"max_sentence_length", "1000000"},
+      {"normalization_rule_name", raw ? "nmt_nfkc" : "identity"},
       {"num_threads", "1"},  // the unigram trainer's sums depend on their number
       {"minloglevel", "2"}};
   auto model = std::make_shared<Model>();
   Lines iterator(lines);
   const auto trained = sentencepiece::SentencePieceTrainer::Train(settings, &iterator, &model->bytes);
   if (!trained.ok() || !model->processor.LoadFromSerializedProto(model->bytes).ok()) {
-    throw ConfigError(fmt::format("SubwordTokenizer: {} lines can't give {} pieces: {}", lines.size(), size, trained.message()));
+    throw ConfigError(
+        fmt::format("SubwordTokenizer: {} lines can't give {} pieces: {}", lines.size(), size, trained.message()));
   }
   return SubwordTokenizer(std::move(model));
 }
@@ -62,7 +76,8 @@ SubwordTokenizer SubwordTokenizer::load(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in) throw FileError(path + ": can't read");
   model->bytes.assign(std::istreambuf_iterator<char>(in), {});
-  if (!model->processor.LoadFromSerializedProto(model->bytes).ok()) throw FileError(path + ": is no sentencepiece model, or is damaged");
+  if (!model->processor.LoadFromSerializedProto(model->bytes).ok())
+    throw FileError(path + ": is no sentencepiece model, or is damaged");
   if (const auto wrong = complaint(model->processor); !wrong.empty()) throw FileError(path + ": " + wrong);
   return SubwordTokenizer(std::move(model));
 }

@@ -7,13 +7,16 @@ namespace {
 std::vector<std::string> cut(const std::string& line, bool raw) { return raw ? tokenize(line) : split_words(line); }
 }  // namespace
 
-WordTokenizer WordTokenizer::build(const std::vector<std::string>& lines, bool raw, std::int64_t min_frequency, std::int64_t max_size) {
+WordTokenizer WordTokenizer::build(const std::vector<std::string>& lines, bool raw, std::int64_t min_frequency,
+                                   std::int64_t max_size) {
   std::vector<std::vector<std::string>> sentences;
   for (const auto& line : lines) sentences.push_back(cut(line, raw));
   return {Vocabulary::build(sentences, min_frequency, max_size), raw};
 }
 
-std::vector<std::int64_t> WordTokenizer::encode(const std::string& line) const { return vocabulary_.encode(cut(line, raw_)); }
+std::vector<std::int64_t> WordTokenizer::encode(const std::string& line) const {
+  return vocabulary_.encode(cut(line, raw_));
+}
 
 std::string WordTokenizer::decode(const std::vector<std::int64_t>& ids) const {
   const auto words = vocabulary_.decode(ids);

@@ -64,14 +64,16 @@ void verify_checkpoint(const std::string& path) {
   const std::string manifest = read_whole(path + "/manifest");
   const auto bad = [&](const std::string& what) { throw FileError(fmt::format("{}: {}", path, what)); };
   const std::size_t last = manifest.rfind("end ");
-  if (last == std::string::npos || manifest.substr(last) != seal(manifest.substr(0, last))) bad("the manifest is damaged");
+  if (last == std::string::npos || manifest.substr(last) != seal(manifest.substr(0, last)))
+    bad("the manifest is damaged");
   std::istringstream lines(manifest.substr(0, last));
   std::string line;
   std::getline(lines, line);  // the step
   if (line != fs::path(path).filename()) bad(fmt::format("was written as {}", line));
   while (std::getline(lines, line)) {
     const std::string name = line.substr(0, line.find(' ')), there = describe_file(path, name);
-    if (there != line) bad(fmt::format("{} is damaged: its name, bytes and CRC32C are '{}', were '{}'", name, there, line));
+    if (there != line)
+      bad(fmt::format("{} is damaged: its name, bytes and CRC32C are '{}', were '{}'", name, there, line));
   }
 }
 
@@ -82,14 +84,13 @@ Checkpoint latest_checkpoint(const std::string& directory) {
       verify_checkpoint(path);
       found.step = step, found.path = path;
       break;
-    } catch (const FileError& e) {
-      found.damaged.push_back(e.what());
-    }
+    } catch (const FileError& e) { found.damaged.push_back(e.what()); }
   }
   return found;
 }
 
-CheckpointWriter::CheckpointWriter(std::string directory, std::size_t keep) : directory_(std::move(directory)), keep_(std::max<std::size_t>(keep, 1)) {
+CheckpointWriter::CheckpointWriter(std::string directory, std::size_t keep)
+    : directory_(std::move(directory)), keep_(std::max<std::size_t>(keep, 1)) {
   std::error_code failed;
   fs::create_directories(directory_, failed);
   if (failed) throw FileError(fmt::format("{}: can't make the directory: {}", directory_, failed.message()));
@@ -103,7 +104,8 @@ CheckpointWriter::CheckpointWriter(std::string directory, std::size_t keep) : di
 CheckpointWriter::~CheckpointWriter() = default;
 
 void CheckpointWriter::save(std::int64_t step, const std::map<std::string, TensorMap>& parts) {
-  const std::string name = fmt::format("{}{:09}", prefix, step), path = directory_ + "/" + name, temporary = path + unfinished;
+  const std::string name = fmt::format("{}{:09}", prefix, step), path = directory_ + "/" + name,
+                    temporary = path + unfinished;
   std::error_code ignored;
   try {
     if (fs::exists(path)) {

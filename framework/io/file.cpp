@@ -18,7 +18,8 @@ void File::fail_errno(const std::string& path, const char* doing) {
   throw FileError(fmt::format("{}: {}: {}", path, doing, std::strerror(errno)));
 }
 
-File::File(const std::string& path, int flags, const char* doing) : path_(path), fd_(::open(path.c_str(), flags | O_CLOEXEC, 0666)) {
+File::File(const std::string& path, int flags, const char* doing)
+    : path_(path), fd_(::open(path.c_str(), flags | O_CLOEXEC, 0666)) {
   if (fd_ < 0) fail_errno(path_, doing);
 }
 

@@ -32,7 +32,8 @@ Tensor blend(double a, const Tensor& x, double b, const Tensor& y) {
     const Array left = x.array().contiguous(), right = y.array().contiguous();
     const T *p = left.data<T>(), *q = right.data<T>();
     T* o = out.mutable_data<T>();
-    for (std::int64_t i = 0; i < out.numel(); ++i) o[i] = static_cast<T>(a * static_cast<double>(p[i]) + b * static_cast<double>(q[i]));
+    for (std::int64_t i = 0; i < out.numel(); ++i)
+      o[i] = static_cast<T>(a * static_cast<double>(p[i]) + b * static_cast<double>(q[i]));
   });
   return Tensor(std::move(out));
 }
@@ -59,7 +60,8 @@ StateDict average_states(const std::vector<StateDict>& states) {
 }
 
 void update_average(StateDict& average, const StateDict& now, double decay) {
-  if (!(decay >= 0 && decay < 1)) throw ConfigError(fmt::format("update_average: decay is {}, must be in [0, 1)", decay));
+  if (!(decay >= 0 && decay < 1))
+    throw ConfigError(fmt::format("update_average: decay is {}, must be in [0, 1)", decay));
   if (!average.empty()) require_same_names("update_average", average, now);
   for (const auto& [name, x] : now) {
     Tensor& a = average[name];

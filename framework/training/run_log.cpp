@@ -32,7 +32,9 @@ std::string varint(std::uint64_t value) {
   for (; value >= 128; value >>= 7) out += static_cast<char>(value | 128);
   return out + static_cast<char>(value);
 }
-std::string integer_field(int number, std::uint64_t value) { return varint(static_cast<std::uint64_t>(number) << 3) + varint(value); }
+std::string integer_field(int number, std::uint64_t value) {
+  return varint(static_cast<std::uint64_t>(number) << 3) + varint(value);
+}
 std::string double_field(int number, double value) {
   return varint(static_cast<std::uint64_t>(number) << 3 | 1) + little_endian(std::bit_cast<std::uint64_t>(value), 8);
 }
@@ -80,7 +82,8 @@ RunLog::RunLog(const std::string& directory, std::int64_t from_step) {
   fs::create_directories(directory, ignored);
   shorten(directory + "/metrics.jsonl", from_step);
   lines_.reset(std::fopen((directory + "/metrics.jsonl").c_str(), "a"));
-  const auto name = "/events.out.tfevents." + std::to_string(static_cast<std::int64_t>(now())) + "." + std::to_string(::getpid()) + ".gradus";
+  const auto name = "/events.out.tfevents." + std::to_string(static_cast<std::int64_t>(now())) + "." +
+                    std::to_string(::getpid()) + ".gradus";
   events_.reset(std::fopen((directory + name).c_str(), "a"));
   write(events_.get(), record(double_field(1, now()) + bytes_field(3, "brain.Event:2")));
 }
@@ -99,7 +102,9 @@ void RunLog::scalars(std::int64_t step, const std::map<std::string, double>& val
 
 void RunLog::text(std::int64_t step, const std::string& name, const std::string& markdown) {
   const double time = now();
-  write(lines_.get(), json{{"step", step}, {"time", time}, {name, markdown}}.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
+  write(lines_.get(),
+        json{{"step", step}, {"time", time}, {name, markdown}}.dump(-1, ' ', false, json::error_handler_t::replace) +
+            "\n");
   constexpr int string_type = 7;
   const std::string shape = bytes_field(2, integer_field(1, 1));
   const std::string tensor = integer_field(1, string_type) + bytes_field(2, shape) + bytes_field(8, markdown);
@@ -108,7 +113,8 @@ void RunLog::text(std::int64_t step, const std::string& name, const std::string&
 }
 
 void RunLog::event(double time, std::int64_t step, const std::string& summary) {
-  write(events_.get(), record(double_field(1, time) + integer_field(2, static_cast<std::uint64_t>(step)) + bytes_field(5, summary)));
+  write(events_.get(),
+        record(double_field(1, time) + integer_field(2, static_cast<std::uint64_t>(step)) + bytes_field(5, summary)));
 }
 
 }  // namespace gradus

@@ -29,7 +29,8 @@ ParallelText numbers(std::size_t n) {
 
 }  // namespace
 
-TEST_CASE("parallel corpus: every pair once an epoch, with its own translation; an epoch is a pure function of its number") {
+TEST_CASE(
+    "parallel corpus: every pair once an epoch, with its own translation; an epoch is a pure function of its number") {
   const auto text = numbers(500);
   const auto s = WordTokenizer::build(text.source, false), t = WordTokenizer::build(text.target, false);
   const ParallelCorpus corpus(text, s, t, 100);
@@ -43,7 +44,8 @@ TEST_CASE("parallel corpus: every pair once an epoch, with its own translation; 
       CHECK(b.output.numel() <= 200);
       std::int64_t tokens = 0;
       for (std::int64_t i = 0; i < b.source.size(0); ++i) {
-        const auto source = gradus::select(b.source, 0, i).to_vector<std::int64_t>(), in = gradus::select(b.input, 0, i).to_vector<std::int64_t>(),
+        const auto source = gradus::select(b.source, 0, i).to_vector<std::int64_t>(),
+                   in = gradus::select(b.input, 0, i).to_vector<std::int64_t>(),
                    out = gradus::select(b.output, 0, i).to_vector<std::int64_t>();
         const std::string line = s.decode(source), translation = t.decode(out);
         seen.insert(line);
@@ -54,7 +56,8 @@ TEST_CASE("parallel corpus: every pair once an epoch, with its own translation; 
         const auto length = static_cast<std::size_t>(std::find(out.begin(), out.end(), Vocabulary::end) - out.begin());
         CHECK(std::vector<std::int64_t>(in.begin() + 1, in.begin() + 1 + static_cast<std::ptrdiff_t>(length)) ==
               std::vector<std::int64_t>(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(length)));
-        for (std::size_t p = length + 1; p < out.size(); ++p) CHECK((out[p] == Vocabulary::pad && in[p] == Vocabulary::pad));
+        for (std::size_t p = length + 1; p < out.size(); ++p)
+          CHECK((out[p] == Vocabulary::pad && in[p] == Vocabulary::pad));
         tokens += static_cast<std::int64_t>(length) + 1;
       }
       CHECK(b.tokens == tokens);
@@ -83,7 +86,8 @@ TEST_CASE("parallel corpus: pairs that can't be used are named by their line, an
 TEST_CASE("prefetch: all items in order, no more than `ahead` waiting, errors where they belong, leaving early") {
   std::atomic<std::size_t> made = 0;
   std::size_t expected = 3;
-  for (const auto& item : Prefetch<std::size_t>(3, 200, [&](std::size_t i) { return ++made, i; }, 4)) {
+  for (const auto& item : Prefetch<std::size_t>(
+           3, 200, [&](std::size_t i) { return ++made, i; }, 4)) {
     CHECK(item == expected++);
     CHECK(made <= expected - 3 + 5);  // what waits, and the one being made
   }

@@ -33,7 +33,9 @@ std::vector<std::string> corpus() {
   return lines;
 }
 
-std::string file(const char* name) { return (std::filesystem::temp_directory_path() / (name + std::to_string(::getpid()))).string(); }
+std::string file(const char* name) {
+  return (std::filesystem::temp_directory_path() / (name + std::to_string(::getpid()))).string();
+}
 
 }  // namespace
 
@@ -88,14 +90,15 @@ TEST_CASE("tokenizer: subwords are a pure function of the lines, and are saved a
 TEST_CASE("tokenizer: what can't be learnt is refused") {
   CHECK_THROWS_AS(SubwordTokenizer::train(corpus(), 4), ConfigError);
   CHECK_THROWS_AS(SubwordTokenizer::train(corpus(), 100000), ConfigError);  // not that many pieces
-  CHECK_THROWS_AS(SubwordTokenizer::train(corpus(), 10), ConfigError);      // fewer than there are letters
+  CHECK_THROWS_AS(SubwordTokenizer::train(corpus(), 10), ConfigError);  // fewer than there are letters
   CHECK_THROWS_AS(SubwordTokenizer::train({}, 50), ConfigError);
 }
 
 TEST_CASE("tokenizer: raw text is normalised, other text is left alone") {
   auto lines = corpus();
   lines.push_back("ﬁne ﬁne");  // a ligature, which NFKC takes apart
-  const auto raw = SubwordTokenizer::train(lines, 70, SubwordTokenizer::Kind::bpe, true), plain = SubwordTokenizer::train(lines, 70);
+  const auto raw = SubwordTokenizer::train(lines, 70, SubwordTokenizer::Kind::bpe, true),
+             plain = SubwordTokenizer::train(lines, 70);
   CHECK(raw.decode(raw.encode("ﬁne")) == "fine");
   CHECK(plain.decode(plain.encode("ﬁne")) == "ﬁne");
 }

@@ -84,9 +84,7 @@ TEST_CASE("E83 a file that others cut short: what was loaded stays, what is bein
     TensorMap now;
     try {
       now = load_safetensors(f / "m");
-    } catch (const FileError&) {
-      continue;
-    }
+    } catch (const FileError&) { continue; }
     CHECK(now.at("w").shape() == Shape{500, 500});
   }
   stop = true;
@@ -131,9 +129,7 @@ TEST_CASE("E86 a file of another model: one error that lists everything, and the
   std::string message;
   try {
     load_state_dict(net, load_safetensors(f / "m"));
-  } catch (const ConfigError& e) {
-    message = e.what();
-  }
+  } catch (const ConfigError& e) { message = e.what(); }
   for (const char* name : {"one.bias", "two.weight", "(2, 5)", "(2, 4)", "two.bias", "float64", "three.weight"}) {
     CAPTURE(name);
     CHECK(message.find(name) != std::string::npos);
@@ -165,7 +161,8 @@ TEST_CASE("E90 a number of threads that makes no sense: the process warns, works
       ::alarm(60);
       const int nowhere = ::open("/dev/null", O_WRONLY);
       ::dup2(nowhere, 1), ::dup2(nowhere, 2);
-      ::execl("/proc/self/exe", "gradus_tests", "--test-case=large ops give the same bits for every number of threads", nullptr);
+      ::execl("/proc/self/exe", "gradus_tests", "--test-case=large ops give the same bits for every number of threads",
+              nullptr);
       ::_exit(99);
     }
     int status = 1;

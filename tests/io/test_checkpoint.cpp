@@ -27,7 +27,9 @@ struct Folder {
 };
 
 using Parts = std::map<std::string, TensorMap>;
-Parts parts(double value) { return {{"model", {{"w", full({3, 2}, value)}, {"b", tensor({1., value})}}}, {"training", {{"step", tensor(7)}}}}; }
+Parts parts(double value) {
+  return {{"model", {{"w", full({3, 2}, value)}, {"b", tensor({1., value})}}}, {"training", {{"step", tensor(7)}}}};
+}
 double value_of(const Checkpoint& c) { return c.load("model").at("w").to_vector().at(5); }
 
 std::string read(const std::string& path) {
@@ -36,7 +38,9 @@ std::string read(const std::string& path) {
 }
 void write(const std::string& path, const std::string& bytes) { std::ofstream(path, std::ios::binary) << bytes; }
 
-std::size_t entries(const std::string& path) { return static_cast<std::size_t>(std::distance(fs::directory_iterator(path), fs::directory_iterator())); }
+std::size_t entries(const std::string& path) {
+  return static_cast<std::size_t>(std::distance(fs::directory_iterator(path), fs::directory_iterator()));
+}
 
 }  // namespace
 
@@ -48,7 +52,8 @@ TEST_CASE("crc32c: the vectors of RFC 3720, whole and in parts") {
   CHECK(crc32c(bytes.data(), 32) == 0x62A8AB43u);
   for (int i = 0; i < 32; ++i) bytes[static_cast<std::size_t>(i)] = static_cast<char>(i);
   CHECK(crc32c(bytes.data(), 32) == 0x46DD794Eu);
-  for (std::size_t cut = 0; cut <= 32; ++cut) CHECK(crc32c(bytes.data() + cut, 32 - cut, crc32c(bytes.data(), cut)) == 0x46DD794Eu);
+  for (std::size_t cut = 0; cut <= 32; ++cut)
+    CHECK(crc32c(bytes.data() + cut, 32 - cut, crc32c(bytes.data(), cut)) == 0x46DD794Eu);
 }
 
 TEST_CASE("checkpoint: written, found by its step, old ones removed (E88)") {
@@ -183,7 +188,8 @@ TEST_CASE("checkpoint: SIGKILL at any moment of a save leaves a whole newest one
     CHECK(found.damaged.empty());
     CHECK((last == 0 || found.step >= last));
     if (found) {
-      for (const char* part : {"model", "training"}) CHECK(found.load(part).at("w").to_vector().back() == static_cast<float>(found.step));
+      for (const char* part : {"model", "training"})
+        CHECK(found.load(part).at("w").to_vector().back() == static_cast<float>(found.step));
       last = found.step;
     }
   }

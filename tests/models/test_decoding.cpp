@@ -23,7 +23,8 @@ class Chain : public Decoding {
   std::int64_t max_length() const override { return max_length_; }
   Tensor next(const Ids& ids) override {
     std::vector<Tensor> rows;
-    for (std::size_t i = 0; i < ids.size(); ++i) rows.push_back(gradus::select(gradus::select(table_, 0, source_[i]), 0, ids[i]));
+    for (std::size_t i = 0; i < ids.size(); ++i)
+      rows.push_back(gradus::select(gradus::select(table_, 0, source_[i]), 0, ids[i]));
     return stack(rows);
   }
   void select(const Ids& rows) override {
@@ -39,8 +40,17 @@ class Chain : public Decoding {
 };
 
 Transformer small(bool norm_first = false, Tie tie = Tie::none, Positions positions = Positions::sinusoidal) {
-  Transformer model{.source_vocabulary = 7, .d_model = 8, .heads = 2, .d_ff = 6, .encoder_layers = 1, .decoder_layers = 2, .dropout = 0.1,
-                    .norm_first = norm_first, .positions = positions, .max_length = 16, .tie = tie};
+  Transformer model{.source_vocabulary = 7,
+                    .d_model = 8,
+                    .heads = 2,
+                    .d_ff = 6,
+                    .encoder_layers = 1,
+                    .decoder_layers = 2,
+                    .dropout = 0.1,
+                    .norm_first = norm_first,
+                    .positions = positions,
+                    .max_length = 16,
+                    .tie = tie};
   for (const auto& p : parameters(model)) {
     if (p.dim() == 1) init::normal(p, 0, 0.3);  // biases and norms that matter
   }
@@ -53,7 +63,8 @@ Tensor sources() { return tensor({{3, 4, 5, 6}, {2, 6, 0, 0}}); }
 double largest_difference(const Tensor& a, const Tensor& b) { return max(abs(a - b)).item(); }
 
 // All sentences up to a length with their scores, by recursion.
-void enumerate(const Tensor& table, const Ids& ids, double log_probability, std::int64_t max_length, double penalty, std::vector<Hypothesis>& out) {
+void enumerate(const Tensor& table, const Ids& ids, double log_probability, std::int64_t max_length, double penalty,
+               std::vector<Hypothesis>& out) {
   const Tensor row = log_softmax(gradus::select(table, 0, ids.empty() ? 1 : ids.back()), -1);
   for (std::int64_t id = 1; id < table.size(1); ++id) {  // 0 is pad
     const double now = log_probability + gradus::select(row, 0, id).item();
@@ -79,7 +90,8 @@ TEST_CASE("decoding: with the cache as without it, through rows that leave, repe
         auto cached = model.decoding(sources()), uncached = model.decoding(sources(), false);
         Ids last{1, 1};
         std::int64_t id = 3;
-        for (const Ids& rows : std::vector<Ids>{{0, 0, 1}, {2, 1, 0, 0}, {0, 1, 2, 3}, {3, 2, 1, 1}, {1}, {0}, {0, 0}}) {
+        for (const Ids& rows :
+             std::vector<Ids>{{0, 0, 1}, {2, 1, 0, 0}, {0, 1, 2, 3}, {3, 2, 1, 1}, {1}, {0}, {0, 0}}) {
           CHECK(largest_difference(cached->next(last), uncached->next(last)) <= 1e-5);
           cached->select(rows), uncached->select(rows);
           CHECK(cached->rows() == static_cast<std::int64_t>(rows.size()));
@@ -116,7 +128,8 @@ TEST_CASE("greedy: the most probable id each time; neighbours and padding have n
   for (const auto id : batch[0]) {
     CHECK(id != 2);
     const Tensor target = from_vector(ids, {1, static_cast<std::int64_t>(ids.size())});
-    const Tensor last = gradus::select(gradus::select(model(tensor({{3, 4, 5, 6}}), target), 0, 0), 0, target.size(1) - 1);
+    const Tensor last =
+        gradus::select(gradus::select(model(tensor({{3, 4, 5, 6}}), target), 0, 0), 0, target.size(1) - 1);
     CHECK(argmax(slice(last, 0, 1, 7), 0).item<std::int64_t>() + 1 == id);  // pad, id 0, is never chosen
     ids.push_back(id);
   }
@@ -127,7 +140,8 @@ TEST_CASE("greedy: the most probable id each time; neighbours and padding have n
   CHECK(greedy(*model.decoding(tensor({{3, 4, 5, 6}})), {.end = first})[0].empty());
 
   bool recorded = false;
-  const Observer watch([&](const char*, const Tensor& y, const std::vector<Tensor>&) { recorded = recorded || y.requires_grad(); });
+  const Observer watch(
+      [&](const char*, const Tensor& y, const std::vector<Tensor>&) { recorded = recorded || y.requires_grad(); });
   greedy(*model.decoding(sources()));
   beam_search(*model.decoding(sources()));
   CHECK_FALSE(recorded);
@@ -162,7 +176,9 @@ TEST_CASE("beam search: a beam that holds everything finds the n best of all sen
         REQUIRE(got.size() == 4);
         for (std::size_t i = 0; i < 4; ++i) {
           // Sentences of the same steps in another order are equally probable: any of them may come first.
-          CHECK(std::any_of(all.begin(), all.end(), [&](const auto& h) { return h.ids == got[i].ids && std::abs(h.score - got[i].score) < 1e-5; }));
+          CHECK(std::any_of(all.begin(), all.end(), [&](const auto& h) {
+            return h.ids == got[i].ids && std::abs(h.score - got[i].score) < 1e-5;
+          }));
           if (i > 0) CHECK(got[i].ids != got[i - 1].ids);
           CHECK(got[i].score == doctest::Approx(all[i].score).epsilon(1e-5));
           CHECK(got[i].log_probability == doctest::Approx(all[i].log_probability).epsilon(1e-5));
@@ -178,7 +194,8 @@ TEST_CASE("beam search: a beam of one without penalty is greedy; wider beams fin
     const Tensor tables = randn({6, 9, 9}) * 1.5;
     Chain a(tables, 6, 20), b(tables, 6, 20), c(tables, 6, 20);
     const auto best = greedy(a);
-    const auto one = beam_search(b, {.beam = 1, .length_penalty = 0}), five = beam_search(c, {.beam = 5, .length_penalty = 0});
+    const auto one = beam_search(b, {.beam = 1, .length_penalty = 0}),
+               five = beam_search(c, {.beam = 5, .length_penalty = 0});
     for (std::size_t i = 0; i < 6; ++i) {
       CHECK(one[i].at(0).ids == best[i]);
       if (best[i].size() < 20) CHECK(five[i].at(0).score >= one[i].at(0).score - 1e-6);
@@ -189,8 +206,11 @@ TEST_CASE("beam search: a beam of one without penalty is greedy; wider beams fin
 TEST_CASE("beam search: an end counts only among the best `beam` of its step") {
   // ids: 2 end, 3 a, 4 b. First a .5 or b .4; after a: end .55, b .45; after b: end .51, a .49. In the second step
   // "a" ends with .275, then come ab .225, "b" ending with .204 (third of two: no hypothesis) and ba .196.
-  const Tensor table = log(tensor({{1e-9, 1e-9, 1e-9, 1e-9, 1e-9}, {1e-9, 1e-9, .1, .5, .4}, {1e-9, 1e-9, 1e-9, 1e-9, 1e-9},
-                                   {1e-9, 1e-9, .55, 1e-9, .45}, {1e-9, 1e-9, .51, .49, 1e-9}}));
+  const Tensor table = log(tensor({{1e-9, 1e-9, 1e-9, 1e-9, 1e-9},
+                                   {1e-9, 1e-9, .1, .5, .4},
+                                   {1e-9, 1e-9, 1e-9, 1e-9, 1e-9},
+                                   {1e-9, 1e-9, .55, 1e-9, .45},
+                                   {1e-9, 1e-9, .51, .49, 1e-9}}));
   Chain chain(unsqueeze(table, 0), 1, 10);
   const auto found = beam_search(chain, {.beam = 2, .n_best = 2, .length_penalty = 0});
   CHECK(found[0][0].ids == Ids{3});
@@ -230,7 +250,8 @@ TEST_CASE("sample: frequencies are the model's; temperature, top_k and top_p nar
     Generator generator(5);
     Chain chain(expand(reshape(logits, {1, 1, 5}), {n, 5, 5}), n, 1);
     std::vector<double> share(5);
-    for (const auto& ids : sample(chain, s, {.start = 1, .end = -1, .pad = 0}, generator)) share[static_cast<std::size_t>(ids.at(0))] += 1.0 / static_cast<double>(n);
+    for (const auto& ids : sample(chain, s, {.start = 1, .end = -1, .pad = 0}, generator))
+      share[static_cast<std::size_t>(ids.at(0))] += 1.0 / static_cast<double>(n);
     return share;
   };
   const auto expected = [&](double temperature, std::vector<double> allowed) {
@@ -240,7 +261,8 @@ TEST_CASE("sample: frequencies are the model's; temperature, top_k and top_p nar
     return allowed;
   };
   const auto agree = [](const std::vector<double>& a, const std::vector<double>& b) {
-    for (std::size_t i = 0; i < 5; ++i) CHECK(std::abs(a[i] - b[i]) < 4 * std::sqrt(0.25 / 20000));  // four standard deviations
+    for (std::size_t i = 0; i < 5; ++i)
+      CHECK(std::abs(a[i] - b[i]) < 4 * std::sqrt(0.25 / 20000));  // four standard deviations
   };
   agree(frequencies({}), expected(1, {0, 1, 1, 1, 1}));
   agree(frequencies({.temperature = 0.5}), expected(0.5, {0, 1, 1, 1, 1}));
@@ -261,12 +283,13 @@ TEST_CASE("decoding: logits that are no numbers end a sentence") {
 
 TEST_CASE("decoding: settings outside their range are refused") {
   const auto chain = [] { return Chain(zeros({1, 4, 4}), 1, 5); };
-  for (const BeamOptions& b : {BeamOptions{.beam = 0}, BeamOptions{.beam = 2, .n_best = 3}, BeamOptions{.n_best = 0}, BeamOptions{.length_penalty = -1}}) {
+  for (const BeamOptions& b : {BeamOptions{.beam = 0}, BeamOptions{.beam = 2, .n_best = 3}, BeamOptions{.n_best = 0},
+                               BeamOptions{.length_penalty = -1}}) {
     Chain c = chain();
     CHECK_THROWS_AS(beam_search(c, b), ConfigError);
   }
-  for (const SampleOptions& s : {SampleOptions{.temperature = 0}, SampleOptions{.temperature = std::nan("")}, SampleOptions{.top_k = -1},
-                                 SampleOptions{.top_p = 0}, SampleOptions{.top_p = 1.1}}) {
+  for (const SampleOptions& s : {SampleOptions{.temperature = 0}, SampleOptions{.temperature = std::nan("")},
+                                 SampleOptions{.top_k = -1}, SampleOptions{.top_p = 0}, SampleOptions{.top_p = 1.1}}) {
     Chain c = chain();
     CHECK_THROWS_AS(sample(c, s), ConfigError);
   }

@@ -10,7 +10,8 @@
 using namespace gradus;
 
 TEST_CASE("average_states: the mean of each element, by name") {
-  const StateDict a{{"w", tensor({1., 2.})}, {"n", tensor(3)}}, b{{"w", tensor({2., 6.})}, {"n", tensor(5)}}, c{{"w", tensor({6., 1.})}, {"n", tensor(7)}};
+  const StateDict a{{"w", tensor({1., 2.})}, {"n", tensor(3)}}, b{{"w", tensor({2., 6.})}, {"n", tensor(5)}},
+      c{{"w", tensor({6., 1.})}, {"n", tensor(7)}};
   const StateDict mean = average_states({a, b, c});
   CHECK(mean.at("w").to_vector() == std::vector<float>{3, 3});
   CHECK(mean.at("n").item<std::int64_t>() == 7);  // not a floating-point number: the last
@@ -57,14 +58,16 @@ TEST_CASE("early stopping: improves, waits, stops; NaN is no improvement") {
 TEST_CASE("gradients of parts, weighed by their tokens, are those of the whole batch") {
   manual_seed(2);
   const Linear model{4, 5};
-  const Tensor x = randn({6, 4}), y = tensor({0, 1, -1, 3, -1, -1});  // 3 targets count: 2 in the first half, 1 in the second
+  const Tensor x = randn({6, 4}),
+               y = tensor({0, 1, -1, 3, -1, -1});  // 3 targets count: 2 in the first half, 1 in the second
   const auto gradient = [&] { return model.weight.grad().to_vector<double>(); };
   cross_entropy(model(x), y, {.ignore_index = -1}).backward();
   const auto whole = gradient();
   model.weight.zero_grad();
   const double weights[] = {2. / 3, 1. / 3};
   for (std::int64_t half = 0; half < 2; ++half) {
-    const Tensor loss = cross_entropy(model(slice(x, 0, 3 * half, 3 * half + 3)), slice(y, 0, 3 * half, 3 * half + 3), {.ignore_index = -1});
+    const Tensor loss = cross_entropy(model(slice(x, 0, 3 * half, 3 * half + 3)), slice(y, 0, 3 * half, 3 * half + 3),
+                                      {.ignore_index = -1});
     (loss * weights[half]).backward();
   }
   const auto parts = gradient();
