@@ -13,7 +13,7 @@ RANDOM=1
 
 # A checkpoint after every update (0 minutes), so that many signals arrive in the middle of saving one.
 train() {
-  exec "$translate" train --d-model 16 --heads 2 --ffn 16 --layers 1 --epochs 2 --max-tokens 2048 --average 2 --save-minutes 0 \
+  exec "$translate" --threads 1 train --d-model 16 --heads 2 --ffn 16 --layers 1 --epochs 2 --max-tokens 2048 --average 2 --save-minutes 0 \
     --bleu-sentences 5 "$@"
 }
 same() {  # two run directories hold the same weights, moments, generator and position

@@ -116,7 +116,8 @@ class Trainer {
     const std::int64_t last = o_.updates > 0 ? std::min(o_.updates, o_.epochs * per_epoch) : o_.epochs * per_epoch;
     progress_.emplace(last, at_.step);
     log_.emplace(o_.out, at_.step);
-    while (at_.step < last && !early_.stop()) {
+    // A run that was stopped between the last update of an epoch and its validation still owes the latter.
+    while ((at_.step < last && !early_.stop()) || at_.update == per_epoch) {
       const auto start = Clock::now();
       if (const int code = epoch(last)) return code;
       if (at_.update < per_epoch) break;  // the last update came within the epoch

@@ -1,0 +1,68 @@
+// Training runs of the translator of examples/, in this process.
+#include "examples/translate/train.cpp"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+
+#include <csignal>
+#include <iterator>
+
+namespace {
+
+// Two updates an epoch.
+ParallelText pairs() {
+  ParallelText text;
+  for (int i = 0; i < 24; ++i) {
+    text.source.push_back(fmt::format("a{} b{} c", i % 3, i % 5));
+    text.target.push_back(fmt::format("x{} y{}", i % 3, i % 5));
+  }
+  return text;
+}
+const TranslatorConfig config{.d_model = 8, .heads = 2, .d_ff = 8, .layers = 1, .toy = false};
+
+struct Run {
+  std::string out = (std::filesystem::temp_directory_path() / fmt::format("gradus_train_{}_{}", ::getpid(), count++)).string();
+  static inline int count = 0;
+  ~Run() { std::filesystem::remove_all(out); }
+  int train(TrainingOptions options, bool resume = false) const {
+    options.out = out, options.resume = resume;
+    const int console = ::dup(1), nowhere = ::open("/dev/null", O_WRONLY);
+    std::fflush(stdout);
+    ::dup2(nowhere, 1);
+    const int code = train_translator(config, options, pairs(), pairs());
+    std::fflush(stdout);
+    ::dup2(console, 1), ::close(console), ::close(nowhere);
+    return code;
+  }
+  std::string weights() const {
+    std::ifstream in(out + "/model.safetensors", std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+};
+
+}  // namespace
+
+TEST_CASE("translate train: stopped by a signal after any update and resumed, it ends with the same bits (E85)") {
+  for (const TrainingOptions& options :
+       {TrainingOptions{.epochs = 3, .max_tokens = 50, .average = 2}, TrainingOptions{.epochs = 3, .max_tokens = 25, .accumulate = 2, .ema = 0.5},
+        TrainingOptions{.epochs = 9, .updates = 5, .max_tokens = 50, .schedule = "noam", .patience = 1}}) {
+    const Run alone;
+    REQUIRE(alone.train(options) == 0);
+    const auto last = latest_checkpoint(alone.out + "/checkpoints").step;
+    CHECK(last >= 4);
+    for (int stop_in = 1; stop_in <= last; ++stop_in) {
+      CAPTURE(stop_in);
+      const Run stopped;
+      int losses = 0;
+      {
+        // Losses with a gradient are those of training; validation records none.
+        const Observer watch([&](const char* op, const Tensor& y, const std::vector<Tensor>&) {
+          if (std::string(op) == "cross_entropy" && y.requires_grad() && ++losses == stop_in) std::raise(SIGTERM);
+        });
+        CHECK(stopped.train(options) == 143);
+      }
+      CHECK(stopped.train(options, true) == 0);
+      CHECK(stopped.weights() == alone.weights());
+    }
+  }
+}
