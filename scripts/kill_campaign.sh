@@ -42,11 +42,12 @@ campaign() {
       fi
       code=0
       wait "$pid" 2> /dev/null || code=$?
+      { echo "== $signal $pid exit code $code"; grep -v '^epoch' "$work/log"; } >> "$work/history" || true
       if grep -q 'passed over' "$work/log"; then echo "a damaged checkpoint: $(cat "$work/log")"; exit 1; fi
       resumed="$(sed -n 's/^resumed after update \([0-9]*\) .*/\1/p' "$work/log")"
       if [ -n "$stopped" ]; then
         if [ -z "$resumed" ] && [ "$code" -ge 128 ]; then continue; fi  # it was hit before it had begun
-        if [ "$stopped" != "$resumed" ]; then echo "stopped after $stopped, resumed after $resumed"; exit 1; fi
+        if [ "$stopped" != "$resumed" ]; then echo "stopped after $stopped, resumed after $resumed"; tail -n 40 "$work/history"; exit 1; fi
       fi
       stopped="$(sed -n 's/^stopped after update \([0-9]*\);.*/\1/p' "$work/log")"
       case "$code" in

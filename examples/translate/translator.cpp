@@ -61,7 +61,8 @@ std::vector<std::vector<Translation>> Translator::translate(const std::vector<st
     for (std::size_t i = first; i < std::min(order.size(), first + batch); ++i) part.push_back(sources[order[i]]);
     const auto decoding = model.decoding(pad_sequences(part), search.cached);
     const auto add = [&](std::size_t i, const Ids& ids, double score) {
-      translations[order[first + i]].push_back({target->decode(ids), score, ids});
+      const bool nothing = part[i].size() == 1;  // only the end: an empty line stays empty
+      translations[order[first + i]].push_back(nothing ? Translation{} : Translation{target->decode(ids), score, ids});
     };
     if (search.sampled || search.beam.beam == 1) {
       const auto said = search.sampled ? models::sample(*decoding, search.sampling) : models::greedy(*decoding);

@@ -56,7 +56,8 @@ struct Translator {
                                     .max_length = config.max_length + 2,
                                     .tie = config.shared_vocab ? gradus::models::Tie::all : gradus::models::Tie::target_output};
 
-  // For each line its translations, best first. Sentences are cut at max_length ids. Call eval(model) first.
+  // For each line its translations, best first. Sentences are cut at max_length ids; an empty line stays empty. Call
+  // eval(model) first.
   std::vector<std::vector<Translation>> translate(const std::vector<std::string>& lines, const Search& search = {}) const;
   // One line, told piece by piece as it is found (greedy, or sampled).
   void stream(const std::string& line, const Search& search, const std::function<void(const std::string&)>& on_text) const;
