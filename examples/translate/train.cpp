@@ -115,7 +115,7 @@ class Trainer {
     const auto per_epoch = static_cast<std::int64_t>(updates(0).size());
     const std::int64_t last = o_.updates > 0 ? std::min(o_.updates, o_.epochs * per_epoch) : o_.epochs * per_epoch;
     progress_.emplace(last, at_.step);
-    log_.emplace(o_.out, at_.step);
+    log_.emplace(o_.out, at_.update == per_epoch ? at_.step - 1 : at_.step);
     // A run that was stopped between the last update of an epoch and its validation still owes the latter.
     while ((at_.step < last && !early_.stop()) || at_.update == per_epoch) {
       const auto start = Clock::now();
@@ -292,6 +292,8 @@ class Trainer {
   }
 
   void save() {
+    // What was saved in the last update of an epoch stays: a resumed run validates that epoch again.
+    if (at_.step == saved_) return;
     TensorMap training;
     put(training, "position.", at_);
     put(training, "early.", early_);
@@ -300,7 +302,10 @@ class Trainer {
     training["generator.offset"] = tensor(static_cast<std::int64_t>(generator.offset));
     for (const auto& [name, x] : adam_.state_dict()) training["optimizer." + name] = x;
     for (const auto& [name, x] : ema_) training["ema." + name] = x;
-    attempt([&] { writer_.save(at_.step, {{"model", state_dict(t_.model)}, {"training", training}}); });
+    attempt([&] {
+      writer_.save(at_.step, {{"model", state_dict(t_.model)}, {"training", training}});
+      saved_ = at_.step;
+    });
   }
 
   void resume() {
@@ -322,6 +327,7 @@ class Trainer {
     default_generator().set_state({static_cast<std::uint64_t>(training.at("generator.seed").item<std::int64_t>()),
                                    static_cast<std::uint64_t>(training.at("generator.offset").item<std::int64_t>())});
     logged_tokens_ = at_.seen;
+    saved_ = at_.step;
     fmt::print("resumed after update {} from {}\n", at_.step, found.path);
   }
 
@@ -335,7 +341,7 @@ class Trainer {
   EarlyStopping early_{.patience = o_.patience};
   Position at_;
   StateDict ema_;
-  std::int64_t skipped_before_ = 0;
+  std::int64_t skipped_before_ = 0, saved_ = -1;  // saved_: the step of the last checkpoint
   CheckpointWriter writer_{o_.out + "/checkpoints"};
   StopSignal stop_;
   std::optional<Progress> progress_;

@@ -7,6 +7,8 @@
 #include <csignal>
 #include <initializer_list>
 
+#include "framework/ops.h"
+
 using namespace gradus;
 
 TEST_CASE("stop signal: the first asks, the second leaves at once, none is heard afterwards (E85)") {
@@ -41,5 +43,24 @@ TEST_CASE("stop signal: the first asks, the second leaves at once, none is heard
     int status = 0;
     ::waitpid(child, &status, 0);
     CHECK(WIFSIGNALED(status));
+  }
+}
+
+TEST_CASE("stop signal: one that comes in the middle of a matrix product does not damage the heap") {
+  manual_seed(1);
+  const Tensor a = transpose(randn({2044, 408}), 0, 1), b = randn({2044, 16});
+  for (int round = 0; round < 100; ++round) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      const StopSignal stop;
+      while (!stop.requested()) matmul(a, b);
+      for (int i = 0; i < 5; ++i) matmul(a, b);  // takes and frees the library's buffers
+      ::_exit(0);
+    }
+    ::usleep(static_cast<useconds_t>(4000 + 37 * round));
+    ::kill(child, SIGTERM);
+    int status = 1;
+    ::waitpid(child, &status, 0);
+    CHECK(status == 0);
   }
 }
