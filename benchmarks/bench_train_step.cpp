@@ -50,7 +50,7 @@ void run(const std::string& name, const Config& c, double dropout, bool pre_norm
   const Tensor in = contiguous(slice(target, 1, 0, c.target_length)), out = contiguous(slice(target, 1, 1, c.target_length + 1));
 
   const auto step = [&] {
-    const Tensor loss = cross_entropy(model(source, in), out, {.ignore_index = 0, .label_smoothing = 0.1});
+    const Tensor loss = model.loss(source, in, out, {.ignore_index = 0, .label_smoothing = 0.1});
     adam.zero_grad();
     loss.backward();
     adam.step();

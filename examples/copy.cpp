@@ -79,7 +79,7 @@ int main(int argc, char** argv) try {
     train(model);
     for (int i = 0; i < batches; ++i) {
       const Tensor x = random_sequences(batch);
-      const Tensor loss = cross_entropy(model(x, decoder_input(x)), decoder_target(x), {.ignore_index = 0});
+      const Tensor loss = model.loss(x, decoder_input(x), decoder_target(x), {.ignore_index = 0});
       adam.zero_grad();
       loss.backward();
       adam.set_lr(schedule(++step));
@@ -93,7 +93,7 @@ int main(int argc, char** argv) try {
     double evaluation_loss = 0;
     for (int i = 0; i < 5; ++i) {
       const Tensor x = random_sequences(batch);
-      evaluation_loss += cross_entropy(model(x, decoder_input(x)), decoder_target(x), {.ignore_index = 0}).item() / 5;
+      evaluation_loss += model.loss(x, decoder_input(x), decoder_target(x), {.ignore_index = 0}).item() / 5;
     }
     progress.line(fmt::format("epoch {:2d}  training loss {:.3f}  evaluation loss {:.3f}", epoch, training_loss, evaluation_loss));
   }

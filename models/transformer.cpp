@@ -84,6 +84,10 @@ Tensor Transformer::operator()(const Tensor& source, const Tensor& target) const
   return logits(decode(target, encode(source), padding_mask(source)));
 }
 
+Tensor Transformer::loss(const Tensor& source, const Tensor& target, const Tensor& labels, const CrossEntropyOptions& options) const {
+  return linear_cross_entropy(decode(target, encode(source), padding_mask(source)), output_weight(), output.bias, labels, options);
+}
+
 Tensor Transformer::encode(const Tensor& source) const {
   return encoder(embed(source, source_embedding, source_positions, 0), padding_mask(source));
 }
@@ -105,12 +109,11 @@ Tensor Transformer::attention(const Tensor& source, const Tensor& target) const 
   return decoder.layers.back().attention(h, target_mask, memory, source_mask);
 }
 
-Tensor Transformer::logits(const Tensor& h) const {
-  const Tensor& weight = tie == Tie::all             ? source_embedding.weight
-                         : tie == Tie::target_output ? target_embedding.weight
-                                                     : output.weight;
-  return linear(h, weight, output.bias);  // (..., d) -> (..., V)
+const Tensor& Transformer::output_weight() const {
+  return tie == Tie::all ? source_embedding.weight : tie == Tie::target_output ? target_embedding.weight : output.weight;
 }
+
+Tensor Transformer::logits(const Tensor& h) const { return linear(h, output_weight(), output.bias); }  // (..., d) -> (..., V)
 
 Tensor Transformer::padding_mask(const Tensor& ids) const {
   return unsqueeze(unsqueeze(ids != static_cast<double>(pad), 1), 1);  // (b,s) -> (b,1,1,s)

@@ -95,6 +95,9 @@ struct Transformer {
   // Probabilities before softmax of the next target id at each position: source (b,s), target (b,t) -> (b,t,V)
   Tensor operator()(const Tensor& source, const Tensor& target) const;
 
+  // The mean cross entropy of those logits against the ids that should come next, labels (b,t), without holding all logits.
+  Tensor loss(const Tensor& source, const Tensor& target, const Tensor& labels, const CrossEntropyOptions& options = {}) const;
+
   // Its parts: memory (b,s,d); what the decoder makes of a target and a memory, (b,t,d); and that as logits (..., V).
   Tensor encode(const Tensor& source) const;
   Tensor decode(const Tensor& target, const Tensor& memory, const Tensor& source_mask) const;
@@ -113,6 +116,7 @@ struct Transformer {
   Tensor embed_target(const Tensor& ids, std::int64_t first = 0) const;
 
  private:
+  const Tensor& output_weight() const;  // (V,d)
   Embedding table(std::int64_t count, bool present) const;
   LearnedPositionalEncoding learned_positions() const;
   LayerConfig layer_config() const;

@@ -67,7 +67,7 @@ double validation_loss(models::Transformer& model, const ParallelCorpus& corpus,
   for (const auto& pairs : corpus.batches(max_tokens, 0, 0)) {
     const Batch batch = corpus.batch(pairs);
     const Tensor loss =
-        cross_entropy(model(batch.source, batch.input), batch.output, {.ignore_index = Vocabulary::pad});
+        model.loss(batch.source, batch.input, batch.output, {.ignore_index = Vocabulary::pad});
     sum += loss.item() * static_cast<double>(batch.tokens);
     tokens += static_cast<double>(batch.tokens);
   }
@@ -182,7 +182,7 @@ class Trainer {
     double loss = 0;
     adam_.zero_grad();
     for (const auto& batch : u.batches) {
-      const Tensor mean = cross_entropy(t_.model(batch.source, batch.input), batch.output,
+      const Tensor mean = t_.model.loss(batch.source, batch.input, batch.output,
                                         {.ignore_index = Vocabulary::pad, .label_smoothing = o_.label_smoothing});
       const Tensor part = mean * (static_cast<double>(batch.tokens) / u.tokens);  // as if all were one batch
       part.backward();

@@ -95,8 +95,16 @@ TEST_CASE("B28: ignored targets are as if they were not there") {
       else CHECK(same_bits(row, select(few.grad(), 0, r / 2)));
     }
   }
+  const Tensor rows = leaf({6, 3}), w = leaf({5, 3});
+  const Tensor loss = linear_cross_entropy(rows, w, {}, ids({2, 0, 2, 4, 2, 3}), {.ignore_index = 2});
+  const Tensor expected = linear_cross_entropy(slice(rows, 0, 1, 6, 2), w, {}, ids({0, 4, 3}));
+  CHECK(same_bits(loss, expected));
+  loss.backward();
+  CHECK(select(rows.grad(), 0, 2).to_vector() == std::vector<float>(3, 0));
   const Tensor with_nan = cat({full({1, 5}, NaN, float64), all});
   CHECK(cross_entropy(with_nan, ids({-100, 0, 1, 2, 3, 4, 0})).item() == cross_entropy(all, ids({0, 1, 2, 3, 4, 0})).item());
+  const Tensor five = full({5, 5}, 1, float64);
+  CHECK(linear_cross_entropy(with_nan, five, {}, ids({-100, 0, 1, 2, 3, 4, 0})).item() == doctest::Approx(std::log(5)));
 }
 
 TEST_CASE("B29: all targets ignored: loss 0, gradient 0") {
@@ -109,6 +117,11 @@ TEST_CASE("B29: all targets ignored: loss 0, gradient 0") {
     CHECK(x.grad().to_vector() == std::vector<float>(15, 0));
   }
   CHECK(nll(x, full({3}, -100, int64)).item() == 0);
+  const Tensor w = leaf({4, 5}), b = leaf({4}), loss = linear_cross_entropy(x, w, b, full({3}, -100, int64));
+  CHECK(loss.item() == 0);
+  x.zero_grad();
+  loss.backward();
+  for (const Tensor& t : {x, w, b}) CHECK(max(abs(t.grad())).item() == 0);
 }
 
 TEST_CASE("B31: an empty batch goes through the ops of a model") {

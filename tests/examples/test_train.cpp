@@ -57,7 +57,7 @@ TEST_CASE("translate train: stopped by a signal after any update and resumed, it
       {
         // Losses with a gradient are those of training; validation records none.
         const Observer watch([&](const char* op, const Tensor& y, const std::vector<Tensor>&) {
-          if (std::string(op) == "cross_entropy" && y.requires_grad() && ++losses == stop_in) std::raise(SIGTERM);
+          if (std::string(op) == "linear_cross_entropy" && y.requires_grad() && ++losses == stop_in) std::raise(SIGTERM);
         });
         CHECK(stopped.train(options) == 143);
       }

@@ -138,6 +138,16 @@ TEST_CASE("Transformer: every parameter's gradient is right") {
       CHECK(check.ok);
       const Tensor value = loss(inputs);
       value.backward();
+      std::vector<Tensor> composed;
+      for (const auto& entry : named_parameters(model)) {
+        composed.push_back(Tensor(entry.second.grad().array().copy()));
+        entry.second.zero_grad();
+      }
+      const Tensor blockwise = model.loss(source, in, out, {.ignore_index = 0, .label_smoothing = 0.1});
+      CHECK(blockwise.item() == doctest::Approx(value.item()).epsilon(1e-14));
+      blockwise.backward();
+      std::size_t at = 0;
+      for (const auto& entry : named_parameters(model)) CHECK(largest_difference(entry.second.grad(), composed[at++]) < 1e-14);
       for (const auto& entry : named_parameters(model)) {
         const auto& name = entry.first;
         const Tensor& p = entry.second;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <numeric>
 
 #include "op_case.h"
 
@@ -53,24 +54,25 @@ Nd normalised(const Nds& x, double eps) {
   });
 }
 
+double mean_cross_entropy(const Nd& logits, const Nd& targets, const CrossEntropyOptions& options) {
+  double sum = 0, counted = 0;
+  each(targets.shape, [&](const Dims& at) {
+    const Index target = static_cast<Index>(targets(at)), classes = logits.size(-1);
+    if (target == options.ignore_index) return;
+    const Line v = line(logits, -1, inserted(at, static_cast<Index>(at.size()), 0));
+    const double norm = logsumexp_of(v);
+    sum += (1 - options.label_smoothing) * (norm - v[static_cast<std::size_t>(target)]) +
+           options.label_smoothing * (norm - total(v) / static_cast<double>(classes));
+    ++counted;
+  });
+  return counted > 0 ? sum / counted : 0;
+}
+
 OpCase cross_entropy_row(const char* variant, CrossEntropyOptions options) {
   return {.op = "cross_entropy", .variant = variant,
           .f = [=](const Tensors& x) -> Outputs { return cross_entropy(x[0], x[1], options); },
           .inputs = {real({2, 3, 4}), ids({2, 3}, 4)},
-          .reference = [=](const Nds& x) -> Expected {
-            double sum = 0, counted = 0;
-            each(x[1].shape, [&](const Dims& at) {
-              const Index target = static_cast<Index>(x[1](at)), classes = x[0].size(-1);
-              if (target == options.ignore_index) return;
-              const Dims first = inserted(at, static_cast<Index>(at.size()), 0);
-              const Line v = line(x[0], -1, first);
-              const double norm = logsumexp_of(v);
-              sum += (1 - options.label_smoothing) * (norm - v[static_cast<std::size_t>(target)]) +
-                     options.label_smoothing * (norm - total(v) / static_cast<double>(classes));
-              ++counted;
-            });
-            return Nd(counted > 0 ? sum / counted : 0);
-          },
+          .reference = [=](const Nds& x) -> Expected { return Nd(mean_cross_entropy(x[0], x[1], options)); },
           .rejected = {rejects<IndexError>("cross_entropy: class 4", [] { return cross_entropy(ones({1, 4}), tensor({4})); }),
                        rejects<IndexError>("cross_entropy: class -1", [] { return cross_entropy(ones({1, 4}), tensor({-1})); }),
                        rejects<ShapeError>("cross_entropy: ", [] { return cross_entropy(ones({2, 4}), tensor({1})); }),
@@ -79,6 +81,42 @@ OpCase cross_entropy_row(const char* variant, CrossEntropyOptions options) {
                          return cross_entropy(ones({1, 4}), tensor({1}), {.label_smoothing = 1.5});
                        })},
           .accuracy = Accuracy::normalised, .also = {{{0, 3, 4}, {0, 3}}, {{4}, {}}, {{7, 50, 4}, {7, 50}}, {{30, 4100}, {30}}}};
+}
+
+// Inputs x, W, targets and, when biased, b.
+OpCase linear_cross_entropy_row(const char* variant, bool biased, CrossEntropyOptions options) {
+  const auto call = [](const Tensor& x, const Tensor& w, const Tensor& targets) { return linear_cross_entropy(x, w, {}, targets); };
+  OpCase row{.op = "linear_cross_entropy", .variant = variant,
+             .f = [=](const Tensors& x) -> Outputs { return linear_cross_entropy(x[0], x[1], biased ? x[3] : Tensor(), x[2], options); },
+             .inputs = {real({2, 3, 5}), real({4, 5}), ids({2, 3}, 4)},
+             .reference = [=](const Nds& x) -> Expected {
+               Dims shape = x[2].shape;
+               shape.push_back(x[1].size(0));
+               const Nd logits = build(shape, [&](const Dims& at) {
+                 const Line v = line(x[0], -1, at), w = line(x[1], 1, {at.back(), 0});
+                 return std::inner_product(v.begin(), v.end(), w.begin(), biased ? x[3]({at.back()}) : 0.);
+               });
+               return Nd(mean_cross_entropy(logits, x[2], options));
+             },
+             .rejected = {rejects<IndexError>("linear_cross_entropy: class 4", [=] { return call(ones({1, 2}), ones({4, 2}), tensor({4})); }),
+                          rejects<ShapeError>("linear_cross_entropy: last axis of x", [=] { return call(ones({1, 3}), ones({4, 2}), tensor({1})); }),
+                          rejects<ShapeError>("linear_cross_entropy: W must have two axes", [=] { return call(ones({1, 2}), ones({2}), tensor({1})); }),
+                          rejects<ShapeError>("linear_cross_entropy: targets must", [=] { return call(ones({2, 2}), ones({4, 2}), tensor({1})); }),
+                          rejects<ShapeError>("linear_cross_entropy: b must", [] {
+                            return linear_cross_entropy(ones({1, 2}), ones({4, 2}), ones({3}), tensor({1}));
+                          }),
+                          rejects<DTypeError>("linear_cross_entropy: ", [=] { return call(ones({1, 2}), ones({4, 2}), ones({1})); }),
+                          rejects<DTypeError>("linear_cross_entropy: ", [=] { return call(ones({1, 2}), ones({4, 2}, float64), tensor({1})); }),
+                          rejects<ConfigError>("linear_cross_entropy: label_smoothing is -0.5", [] {
+                            return linear_cross_entropy(ones({1, 2}), ones({4, 2}), {}, tensor({1}), {.label_smoothing = -0.5});
+                          })},
+             .accuracy = Accuracy::normalised, .same_bits = false,
+             .also = {{{0, 3, 5}, {4, 5}, {0, 3}}, {{5}, {4, 5}, {}}, {{3, 0}, {4, 0}, {3}}, {{30, 9}, {4100, 9}, {30}}}};
+  if (biased) {
+    row.inputs.push_back(real({4}));
+    for (auto& shapes : row.also) shapes.push_back({shapes[1][0]});
+  }
+  return row;
 }
 
 OpCase nll_row(Index ignore) {
@@ -159,6 +197,8 @@ Rows normalisation_rows() {
   rows.push_back(cross_entropy_row("", {}));
   rows.push_back(cross_entropy_row("smoothed", {.label_smoothing = 0.1}));
   rows.push_back(cross_entropy_row("smoothed, ignoring a class", {.ignore_index = 2, .label_smoothing = 0.3}));
+  rows.push_back(linear_cross_entropy_row("", false, {}));
+  rows.push_back(linear_cross_entropy_row("with a bias, smoothed, ignoring a class", true, {.ignore_index = 2, .label_smoothing = 0.3}));
   rows.push_back(nll_row(-100));
   rows.push_back(nll_row(1));
   rows.push_back({.op = "mse",

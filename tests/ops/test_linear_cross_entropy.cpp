@@ -1,0 +1,47 @@
+#include <doctest/doctest.h>
+
+#include "framework/gradcheck.h"
+#include "framework/ops.h"
+
+using namespace gradus;
+
+namespace {
+
+Tensor leaf(const Shape& shape) { return Tensor(randn(shape, float64).array().copy(), true); }
+double largest_difference(const Tensor& a, const Tensor& b) { return max(abs(a - b)).item(); }
+
+}  // namespace
+
+TEST_CASE("linear_cross_entropy: over several blocks of rows it is its composition, and so are its gradients") {
+  manual_seed(1);
+  const std::int64_t rows = 130, classes = 20'000;  // blocks of 52 rows
+  const CrossEntropyOptions options{.ignore_index = 7, .label_smoothing = 0.1};
+  const Tensor x = leaf({rows, 6}), w = leaf({classes, 6}), b = leaf({classes});
+  Tensor targets = randint(0, classes, {rows});
+  for (const bool some_ignored : {false, true}) {
+    CAPTURE(some_ignored);
+    if (some_ignored) targets = where(randint(0, 3, {rows}) == 0.0, full({rows}, 7, int64), targets);
+    const Tensor blockwise = linear_cross_entropy(x, w, b, targets, options), composed = cross_entropy(linear(x, w, b), targets, options);
+    CHECK(blockwise.item() == doctest::Approx(composed.item()).epsilon(1e-14));
+    std::vector<Tensor> expected;
+    (composed * 3).backward();
+    for (const Tensor& t : {x, w, b}) expected.push_back(Tensor(t.grad().array().copy())), t.zero_grad();
+    (blockwise * 3).backward({}, {.retain_graph = true});
+    CHECK(largest_difference(x.grad(), expected[0]) < 1e-14);
+    CHECK(largest_difference(w.grad(), expected[1]) < 1e-14);
+    CHECK(largest_difference(b.grad(), expected[2]) < 1e-14);
+    blockwise.backward();  // what forward made is whole after it was read once
+    CHECK(largest_difference(w.grad(), expected[1] * (4.0 / 3)) < 1e-14);
+    for (const Tensor& t : {x, w, b}) t.zero_grad();
+  }
+}
+
+TEST_CASE("linear_cross_entropy: what needs no gradient gets none") {
+  manual_seed(2);
+  const Tensor x = leaf({4, 3}), w = randn({5, 3}, float64), targets = tensor({0, 4, 2, 1});
+  linear_cross_entropy(x, w, {}, targets).backward();
+  CHECK(x.grad().defined());
+  CHECK_FALSE(w.grad().defined());
+  const NoGrad no_grad;
+  CHECK_FALSE(linear_cross_entropy(x, w, {}, targets).requires_grad());
+}
