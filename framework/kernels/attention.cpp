@@ -31,7 +31,7 @@ template <class T>
 void attention_forward(const Attention<T>& a, T* o, HeadStrides o_strides, T* lse) {
   constexpr Size group = 512;  // queries per turn, so that one long head is work for all threads
   const Size groups = std::max<Size>(1, (a.t + group - 1) / group);
-  parallel_chunks(a.b * a.h * groups, head_grain(a), [&](Size begin, Size end) {
+  parallel_for(a.b * a.h * groups, head_grain(a), [&](Size begin, Size end) {
     T* scratch = scratch_of(a);
     for (Size i = begin; i < end; ++i) {
       const Size row = i % groups * group;
@@ -44,7 +44,7 @@ template <class T>
 void attention_backward(const Attention<T>& a, const T* o, HeadStrides o_strides, const T* lse, const T* g,
                         HeadStrides g_strides, T* dq, HeadStrides dq_strides, T* dk, HeadStrides dk_strides, T* dv,
                         HeadStrides dv_strides) {
-  parallel_chunks(a.b * a.h, head_grain(a), [&](Size begin, Size end) {
+  parallel_for(a.b * a.h, head_grain(a), [&](Size begin, Size end) {
     T* scratch = scratch_of(a);
     for (Size i = begin; i < end; ++i)
       tables<T>().attention_backward(a, i, o, o_strides, lse, g, g_strides, dq, dq_strides, dk, dk_strides, dv, dv_strides,

@@ -36,6 +36,9 @@ struct Product {
   Size ldc;
 };
 
+template <class T>
+double work(const Product<T>& g) { return static_cast<double>(g.m) * static_cast<double>(g.n) * static_cast<double>(g.k); }
+
 // OpenMP keeps the number of threads per user thread: one that never called set_num_threads must not get all cores.
 void use_our_threads() {
   if (!omp_in_parallel() && omp_get_max_threads() != num_threads()) omp_set_num_threads(num_threads());
@@ -70,24 +73,13 @@ void gemm_own(const Product<T>& g) {
     }
 }
 
-template <class T>
-void gemm_own_parallel(const Product<T>& g) {
-  parallel_chunks(g.m, std::max<Size>(16, g.m / 64), [&](Size begin, Size end) {
-    Product<T> part = g;
-    part.m = end - begin;
-    part.a += begin * (g.trans_a ? 1 : g.lda);
-    part.c += begin * g.ldc;
-    gemm_own(part);
-  });
-}
-
 #ifdef GRADUS_HAVE_CBLAS
 bool fits_int(Size x) { return x <= std::numeric_limits<int>::max(); }
 
 template <class T>
 void gemm_blas(const Product<T>& g) {
   constexpr Size piece = Size{1} << 30;  // BLAS counts in int: larger sizes are cut
-  if (!fits_int(g.lda) || !fits_int(g.ldb) || !fits_int(g.ldc)) return gemm_own_parallel(g);
+  if (!fits_int(g.lda) || !fits_int(g.ldb) || !fits_int(g.ldc)) return gemm_own(g);
   for (Size i = 0; i < g.m; i += piece)
     for (Size j = 0; j < g.n; j += piece)
       for (Size p = 0; p < g.k; p += piece) {
@@ -105,35 +97,57 @@ void gemm_blas(const Product<T>& g) {
 }
 #endif
 
-#ifdef GRADUS_HAVE_DNNL
-// Measured (Zen 4, 2 threads): oneDNN wins by 5 to 30 %, and threefold for few rows, except where it has to transpose a
-// long B on the fly, and for small products on one thread (the heads of an attention), for which OpenBLAS has kernels.
-bool dnnl_is_faster(const Product<float>& g) {
-  const bool transposes_much = g.trans_b && g.k >= 512 && g.m >= 128 && (g.k > 512 || g.m < 512);
-  const bool one_thread = in_parallel() || num_threads() == 1;
-  const double work = static_cast<double>(g.m) * static_cast<double>(g.n) * static_cast<double>(g.k);
-  // Below these sizes BLAS is quicker; and oneDNN's first product costs 20 ms, which a small program never earns back.
-  return !transposes_much && work >= (one_thread ? 5e5 : 2e5);
-}
-#endif
-
+// One product on one thread: the caller is inside a parallel loop, or the product is too small for the libraries to share out.
 template <class T>
-void multiply(const Product<T>& g) {
+void multiply_piece(const Product<T>& g) {
 #ifdef GRADUS_HAVE_DNNL
+  // Below this size BLAS is quicker; and oneDNN's first product costs 20 ms, which a small program never earns back.
   if constexpr (sizeof(T) == 4) {
-#ifdef GRADUS_HAVE_CBLAS
-    if (!dnnl_is_faster(g)) return gemm_blas(g);
-#endif
-    const auto status = dnnl_sgemm(g.trans_a ? 'T' : 'N', g.trans_b ? 'T' : 'N', g.m, g.n, g.k, g.alpha, g.a, g.lda,
-                                   g.b, g.ldb, g.beta, g.c, g.ldc);
-    if (status == dnnl_success) return;
+    const bool large = work(g) >= 2e5;
+    if (large && dnnl_sgemm(g.trans_a ? 'T' : 'N', g.trans_b ? 'T' : 'N', g.m, g.n, g.k, g.alpha, g.a, g.lda, g.b, g.ldb, g.beta,
+                            g.c, g.ldc) == dnnl_success) {
+      return;
+    }
   }
 #endif
 #ifdef GRADUS_HAVE_CBLAS
   gemm_blas(g);
 #else
-  gemm_own_parallel(g);
+  gemm_own(g);
 #endif
+}
+
+// How a product is cut into pieces of C, (rows, columns) each. It depends on the sizes alone, and so do the bits of the result: the
+// libraries' own way to share a product out depends on the number of threads, and takes up to a quarter longer.
+struct Cut {
+  Size rows, columns;
+};
+
+template <class T>
+Cut cut(const Product<T>& g) {
+  const auto parts = [](Size length, Size n) { return (length / std::max<Size>(n, 1) + 15) / 16 * 16; };  // whole vectors
+  if (work(g) < 2.5e5) return {g.m, g.n};
+  const Size across = std::clamp<Size>(g.m / 256, 1, 64), along = std::clamp<Size>(g.n / 2048, 1, 64);
+  if (across * along > 1) return {parts(g.m + across - 1, across), parts(g.n + along - 1, along)};
+  if (g.n > 2 * g.m) return {g.m, parts(g.n + 1, 2)};
+  return {parts(g.m + 1, 2), g.n};
+}
+
+template <class T>
+void multiply(const Product<T>& g) {
+  const Cut piece = cut(g);
+  const Size across = (g.m + piece.rows - 1) / piece.rows, along = (g.n + piece.columns - 1) / piece.columns;
+  parallel_for(across * along, 1, [&](Size begin, Size end) {  // a thread meets the rows again that it made before
+    for (Size i = begin; i < end; ++i) {
+      const Size row = i / along * piece.rows, column = i % along * piece.columns;
+      Product<T> part = g;
+      part.m = std::min(piece.rows, g.m - row), part.n = std::min(piece.columns, g.n - column);
+      part.a += row * (g.trans_a ? 1 : g.lda);
+      part.b += column * (g.trans_b ? g.ldb : 1);
+      part.c += row * g.ldc + column;
+      multiply_piece(part);
+    }
+  });
 }
 
 template <class T>
@@ -170,12 +184,12 @@ void gemm_batched(Size batch, bool trans_a, bool trans_b, Size m, Size n, Size k
   }
   check(item(0));
   use_our_threads();
-  const double work = static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
-  if (batch == 1 || (work > 1e8 && batch < 4 * num_threads())) {  // large: each product uses all threads
+  const double each = work(item(0));
+  if (batch == 1 || (each > 1e8 && batch < 4 * num_threads())) {  // large: each product uses all threads
     for (Size i = 0; i < batch; ++i) multiply(item(i));
     return;
   }
-  const Size grain = std::max<Size>(1, static_cast<Size>(1e5 / work));
+  const Size grain = std::max<Size>(1, static_cast<Size>(1e5 / each));
   parallel_for(batch, grain, [&](Size begin, Size end) {
     for (Size i = begin; i < end; ++i) multiply(item(i));
   });

@@ -131,6 +131,13 @@ void cross_entropy_grad(Size rows, Size n, const T* logits, const std::int64_t* 
   });
 }
 
+template <class T>
+void cross_entropy_to_grad(Size rows, Size n, T* logits, const std::int64_t* target, T scale, double smoothing, T* loss) {
+  parallel_for(rows, row_grain(n, 4), [&](Size begin, Size end) {
+    tables<T>().cross_entropy_to_grad(end - begin, n, logits + begin * n, target + begin, scale, smoothing, loss + begin);
+  });
+}
+
 #define GRADUS_INSTANTIATE(T)                                                                                          \
   template void softmax(Size, Size, const T*, T*);                                                                     \
   template void softmax_grad(Size, Size, const T*, const T*, T*);                                                      \
@@ -144,7 +151,8 @@ void cross_entropy_grad(Size rows, Size n, const T* logits, const std::int64_t* 
   template void column_sum(Size, Size, const T*, T*);                                                                  \
   template double sum(Size, const T*);                                                                                 \
   template void cross_entropy(Size, Size, const T*, const std::int64_t*, const T*, double, T*, double*);               \
-  template void cross_entropy_grad(Size, Size, const T*, const std::int64_t*, const T*, double, const double*, T*);
+  template void cross_entropy_grad(Size, Size, const T*, const std::int64_t*, const T*, double, const double*, T*); \
+  template void cross_entropy_to_grad(Size, Size, T*, const std::int64_t*, T, double, T*);
 GRADUS_INSTANTIATE(float)
 GRADUS_INSTANTIATE(double)
 #undef GRADUS_INSTANTIATE

@@ -39,5 +39,9 @@ void cross_entropy(std::int64_t rows, std::int64_t n, const T* logits, const std
 template <class T>
 void cross_entropy_grad(std::int64_t rows, std::int64_t n, const T* logits, const std::int64_t* target, const T* scale,
                         double smoothing, const double* lse, T* dlogits);
+// Both in one, for rows that all count: logits are overwritten by scale * (softmax - target distribution).
+template <class T>
+void cross_entropy_to_grad(std::int64_t rows, std::int64_t n, T* logits, const std::int64_t* target, T scale, double smoothing,
+                           T* loss);
 
 }  // namespace gradus::kernels

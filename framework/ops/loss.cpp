@@ -108,8 +108,8 @@ template <class T>
 double mean_over_blocks(const Array& x, const Array& weight, const Array& bias, const std::int64_t* id, double smoothing, LinearGradients& d) {
   const std::int64_t rows = x.shape()[0], n = weight.shape()[0], k = weight.shape()[1], ld = std::max<std::int64_t>(k, 1);
   const std::int64_t block = std::clamp<std::int64_t>(logits_in_cache / std::max<std::int64_t>(n, 1), 16, std::max<std::int64_t>(rows, 16));
+  const bool wanted = d.x.defined() || d.weight.defined() || d.bias.defined();
   Array logits = Array::empty({block, n}, x.dtype()), losses = Array::empty({rows}, x.dtype()), lse = Array::empty({block}, float64);
-  const Array scale = Array::full({block}, 1 / static_cast<double>(rows), x.dtype());
   T *z = logits.mutable_data<T>(), *loss = losses.mutable_data<T>();
   const T *in = x.data<T>(), *w = weight.data<T>();
   for (std::int64_t r = 0; r < rows; r += block) {
@@ -117,9 +117,11 @@ double mean_over_blocks(const Array& x, const Array& weight, const Array& bias, 
     const T* from = in + r * k;
     kernels::gemm<T>(false, true, m, n, k, T(1), from, ld, w, ld, T(0), z, n);
     if (bias.defined()) kernels::add_bias(m, n, z, bias.data<T>(), z);
-    kernels::cross_entropy<T>(m, n, z, id + r, nullptr, smoothing, loss + r, lse.mutable_data<double>());
-    if (!d.x.defined() && !d.weight.defined() && !d.bias.defined()) continue;
-    kernels::cross_entropy_grad(m, n, z, id + r, scale.data<T>(), smoothing, lse.data<double>(), z);
+    if (!wanted) {
+      kernels::cross_entropy<T>(m, n, z, id + r, nullptr, smoothing, loss + r, lse.mutable_data<double>());
+      continue;
+    }
+    kernels::cross_entropy_to_grad<T>(m, n, z, id + r, static_cast<T>(1 / static_cast<double>(rows)), smoothing, loss + r);
     if (d.x.defined()) kernels::gemm<T>(false, false, m, k, n, T(1), z, n, w, ld, T(0), d.x.mutable_data<T>() + r * k, ld);
     if (d.weight.defined()) kernels::gemm<T>(true, false, n, k, m, T(1), z, n, from, ld, T(1), d.weight.mutable_data<T>(), ld);
     if (d.bias.defined()) {

@@ -133,6 +133,12 @@ TEST_CASE("C39: cross entropy of extreme logits is finite, its gradients are wit
         loss.backward();
         CHECK(all_finite(x.grad()));
         CHECK(max(abs(x.grad())).item() <= 1);
+        const Tensor blockwise = linear_cross_entropy(x, eye(3, dtype), {}, tensor({0, 2, 1, 2}), {.label_smoothing = smoothing});
+        CHECK(blockwise.item() == doctest::Approx(loss.item()).epsilon(1e-6));
+        x.zero_grad();
+        blockwise.backward();
+        CHECK(all_finite(x.grad()));
+        CHECK(max(abs(x.grad())).item() <= 1);
       }
     }
   }

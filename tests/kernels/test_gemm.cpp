@@ -1,6 +1,7 @@
 #include "framework/kernels/gemm.h"
 
 #include <atomic>
+#include <cstring>
 #include <stdexcept>
 
 #include "tests/kernels/kernel_test.h"
@@ -41,6 +42,34 @@ TEST_CASE_TEMPLATE("kernels: gemm against three loops, all transposes, padded ro
         CAPTURE(flags);
         CHECK(difference(c, r) <= 20 * tolerance<T>);
       }
+}
+
+TEST_CASE_TEMPLATE("kernels: gemm has the same bits on any number of threads", T, float, double) {
+  const Size shapes[][3] = {{64, 64, 384}, {33, 47, 900}, {1, 512, 512}, {512, 1, 700}, {300, 130, 96}, {1030, 40, 65}, {20, 5000, 33}, {600, 4100, 9}};
+  const int before = num_threads();
+  for (const auto& s : shapes)
+    for (int flags = 0; flags < 4; ++flags) {
+      const bool ta = flags & 1, tb = flags & 2;
+      const Size m = s[0], n = s[1], k = s[2], lda = ta ? m : k, ldb = tb ? k : n;
+      const auto a = random_values<T>(m * k), b = random_values<T>(n * k, -1, 1, 2), start = random_values<T>(m * n, -1, 1, 3);
+      std::vector<T> one;
+      for (int threads : {1, 2, 3, 4}) {
+        set_num_threads(threads);
+        auto c = start;
+        gemm<T>(ta, tb, m, n, k, T(1), a.data(), lda, b.data(), ldb, T(1), c.data(), n);
+        if (threads == 1) one = c;
+        CAPTURE(m);
+        CAPTURE(n);
+        CAPTURE(k);
+        CAPTURE(flags);
+        CAPTURE(threads);
+        CHECK(std::memcmp(c.data(), one.data(), one.size() * sizeof(T)) == 0);
+      }
+      auto r = start;
+      naive<T>(ta, tb, m, n, k, 1, a.data(), lda, b.data(), ldb, 1, r.data(), n);
+      CHECK(difference(one, r) <= 100 * tolerance<T>);
+    }
+  set_num_threads(before);
 }
 
 TEST_CASE_TEMPLATE("kernels: gemm with empty sizes", T, float, double) {

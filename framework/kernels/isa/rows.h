@@ -185,6 +185,22 @@ void column_sum_rows(std::int64_t rows, std::int64_t n, const T* x, T* out) {
   }
 }
 
+// Mean over the row of m - x, m its maximum: what label smoothing adds to the loss.
+template <class T>
+GRADUS_INLINE double mean_below(std::int64_t n, const T* x, T m) {
+  double below = accumulate<T>(n, [x, m](std::int64_t i, auto kind) GRADUS_LAMBDA { return m - load_as(x + i, kind); });
+  if (!(below < __builtin_inf())) {  // logits of 3e38
+    below = 0;
+    for (std::int64_t i = 0; i < n; ++i) below += double(m) - double(x[i]);
+  }
+  return below / double(n);
+}
+
+// of_target, of_all: the cross entropy against the target, and its mean over all classes
+GRADUS_INLINE double smoothed(double of_target, double of_all, double smoothing) {
+  return smoothing == 0 ? of_target : smoothing == 1 ? of_all : (1 - smoothing) * of_target + smoothing * of_all;
+}
+
 // Loss of each row times its weight, and the logarithm of the sum of exponentials. Rows of weight 0 are not read.
 template <class T>
 void cross_entropy_rows(std::int64_t rows, std::int64_t n, const T* x, const std::int64_t* target, const T* weight,
@@ -193,17 +209,9 @@ void cross_entropy_rows(std::int64_t rows, std::int64_t n, const T* x, const std
     loss[r] = 0, lse[r] = 0;
     if (weight != nullptr && weight[r] == 0) continue;
     const T m = extreme<T, 1>(n, x), log_sum = logarithm(sum_of_exp(n, x, m));
-    double value = (double(m) - double(x[target[r]])) + double(log_sum);
-    if (smoothing != 0) {
-      double below = accumulate<T>(n, [x, m](std::int64_t i, auto kind) GRADUS_LAMBDA { return m - load_as(x + i, kind); });
-      if (!(below < __builtin_inf())) {  // logits of 3e38
-        below = 0;
-        for (std::int64_t i = 0; i < n; ++i) below += double(m) - double(x[i]);
-      }
-      const double uniform = below / double(n) + double(log_sum);
-      value = smoothing == 1 ? uniform : (1 - smoothing) * value + smoothing * uniform;
-    }
-    loss[r] = T(value) * (weight != nullptr ? weight[r] : T(1));
+    const double of_target = (double(m) - double(x[target[r]])) + double(log_sum);
+    const double of_all = smoothing == 0 ? 0 : mean_below(n, x, m) + double(log_sum);
+    loss[r] = T(smoothed(of_target, of_all, smoothing)) * (weight != nullptr ? weight[r] : T(1));
     lse[r] = double(m) + double(log_sum);
   }
 }
@@ -224,6 +232,24 @@ void cross_entropy_grad_rows(std::int64_t rows, std::int64_t n, const T* x, cons
 #pragma omp simd
     for (std::int64_t i = 0; i < n; ++i) dx[i] = s * (exponential((x[i] - c.high) - c.low) - uniform);
     dx[target[r]] = s * ((exponential((at_target - c.high) - c.low) - uniform) - T(1 - smoothing));
+  }
+}
+
+// Loss of each row (all count), and x overwritten by scale (softmax(x) - target distribution): one exponential an element.
+template <class T>
+void cross_entropy_to_grad_rows(std::int64_t rows, std::int64_t n, T* x, const std::int64_t* target, T scale, double smoothing,
+                                T* loss) {
+  const T uniform = scale * T(smoothing / double(n)), own = scale * T(1 - smoothing);
+  for (std::int64_t r = 0; r < rows; ++r, x += n) {
+    const T m = extreme<T, 1>(n, x);
+    const double below = smoothing == 0 ? 0 : mean_below(n, x, m), at_target = double(m) - double(x[target[r]]);
+    const T sum = exp_row(n, x, m, x);
+    const double log_sum = double(logarithm(sum));
+    loss[r] = T(smoothed(at_target + log_sum, below + log_sum, smoothing));
+    const T norm = scale / sum;
+#pragma omp simd
+    for (std::int64_t i = 0; i < n; ++i) x[i] = x[i] * norm - uniform;
+    x[target[r]] -= own;
   }
 }
 

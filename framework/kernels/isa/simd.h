@@ -99,6 +99,12 @@ GRADUS_INLINE T extreme(std::int64_t n, const T* x) {
     nan += (a != a) || (b != b) ? Vec<T>{} + T(1) : Vec<T>{};
   }
   m0 = pick(m0, m1);
+  if (i + w <= n) {
+    const Vec<T> a = load(x + i);
+    m0 = pick(a, m0);
+    nan += a != a ? Vec<T>{} + T(1) : Vec<T>{};
+    i += w;
+  }
   T best[w], bad[w];
   store(best, m0), store(bad, nan);
   T result = start, any = 0;

@@ -30,6 +30,8 @@ struct Tables {
                         double smoothing, T* loss, double* lse);
   void (*cross_entropy_grad)(std::int64_t rows, std::int64_t n, const T* x, const std::int64_t* target, const T* scale,
                              double smoothing, const double* lse, T* dx);
+  void (*cross_entropy_to_grad)(std::int64_t rows, std::int64_t n, T* x, const std::int64_t* target, T scale, double smoothing,
+                                T* loss);
 
   // isa/random.h
   void (*dropout)(std::int64_t n, const T* x, const T* residual, std::uint32_t threshold, T scale, std::uint64_t seed,

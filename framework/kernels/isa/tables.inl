@@ -26,6 +26,7 @@ const Tables<T>& make_table(const char* isa) {
       .column_sum = column_sum_rows<T>,
       .cross_entropy = cross_entropy_rows<T>,
       .cross_entropy_grad = cross_entropy_grad_rows<T>,
+      .cross_entropy_to_grad = cross_entropy_to_grad_rows<T>,
       .dropout = dropout_run<T>,
       .adam = adam_run<T>,
       .attention_scratch = attention_scratch<T>,
