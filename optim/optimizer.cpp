@@ -73,24 +73,44 @@ void Optimizer::make_moments(Slot& slot) const {
   for (std::size_t i = 0; i < moment_names_.size(); ++i) slot.moments.push_back(Array::zeros(p.shape(), p.dtype()));
 }
 
+namespace {
+
+// f(i) for each i < n: one after the other where size(i) is worth several threads, the small ones side by side.
+template <class Size, class F>
+void for_each_sized(std::size_t n, Size size, F f) {
+  std::vector<std::size_t> small;
+  for (std::size_t i = 0; i < n; ++i) {
+    if (size(i) > 1 << 15) f(i);
+    else small.push_back(i);
+  }
+  kernels::parallel_chunks(static_cast<std::int64_t>(small.size()), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) f(small[static_cast<std::size_t>(i)]);
+  });
+}
+
+}  // namespace
+
 void Optimizer::step() {
   std::vector<std::pair<Slot*, Array>> work;
   for (auto& slot : slots_) {
     const Tensor g = slot.parameter.grad();
     if (g.defined()) work.emplace_back(&slot, g.array().contiguous());
   }
-  for (const auto& [slot, g] : work) {
-    if (!is_finite(g)) {
-      ++skipped_;
-      return;
-    }
+  const auto size = [&](std::size_t i) { return work[i].second.numel(); };
+  std::atomic<bool> finite = true;
+  for_each_sized(work.size(), size, [&](std::size_t i) {
+    if (!is_finite(work[i].second)) finite = false;
+  });
+  if (!finite) {
+    ++skipped_;
+    return;
   }
   for (auto& [slot, g] : work) {
     if (!slot->parameter.array().is_contiguous()) slot->parameter.set_array(slot->parameter.array().copy());
     make_moments(*slot);
     ++slot->steps;
-    update(*slot, g);
   }
+  for_each_sized(work.size(), size, [&](std::size_t i) { update(*work[i].first, work[i].second); });
 }
 
 std::vector<std::string> Optimizer::keys() const {

@@ -77,7 +77,8 @@ void detail::run_parallel(std::int64_t n, std::int64_t grain, bool chunked, Body
           body(context, i * grain, std::min(n, (i + 1) * grain));
       } else {
         const std::int64_t team = omp_get_num_threads(), me = omp_get_thread_num();
-        const std::int64_t begin = chunks * me / team * grain, end = std::min(n, chunks * (me + 1) / team * grain);
+        const std::int64_t unit = range_unit(grain), units = (n - 1) / unit + 1;
+        const std::int64_t begin = units * me / team * unit, end = std::min(n, units * (me + 1) / team * unit);
         if (begin < end) body(context, begin, end);
       }
     } catch (...) {

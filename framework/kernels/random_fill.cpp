@@ -11,12 +11,12 @@ namespace gradus::kernels {
 namespace {
 
 using Size = std::int64_t;
-constexpr Size grain = 1 << 15;  // a multiple of 4: ranges start at whole blocks
+constexpr Size grain = 1 << 13;  // ranges start at multiples of 16: at whole blocks
 
 // f(i, a, b): the first and the second 32-bit draw that belong to element i
 template <class F>
 void for_each_pair(Size n, std::uint64_t seed, std::uint64_t block, F f) {
-  parallel_for(n, grain / 8, [&](Size begin, Size end) {
+  parallel_for(n, grain / 4, [&](Size begin, Size end) {
     for (Size i = begin; i < end; i += 2) {
       const auto r = philox4x32(seed, block + static_cast<std::uint64_t>(i / 2));
       f(i, r[0], r[1]);

@@ -12,7 +12,7 @@ namespace {
 using Size = std::int64_t;
 
 // Rows below which a second thread costs more than it saves, for loops that take about `cost` ns per 8 elements
-Size row_grain(Size n, Size cost) { return std::max<Size>(1, (Size{1} << 16) / cost / std::max<Size>(1, n)); }
+Size row_grain(Size n, Size cost) { return std::max<Size>(1, (Size{1} << 15) / cost / std::max<Size>(1, n)); }
 
 // Sums over rows are made of partial sums over chunks of rows, at most 64, whatever the number of threads.
 Size row_chunk(Size rows, Size n) { return std::max(row_grain(n, 4), (rows + 63) / 64); }

@@ -6,7 +6,7 @@
 
 namespace gradus::kernels {
 
-inline constexpr std::int64_t elementwise_grain = 1 << 15;  // elements below which a second thread costs more than it saves
+inline constexpr std::int64_t elementwise_grain = 1 << 14;  // elements below which a second thread costs more than it saves
 
 // Walks N strided arrays of one shape together, as runs along the innermost axis:
 //   f(offsets, n, steps)   offsets and steps: one per array, in elements

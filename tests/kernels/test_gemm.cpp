@@ -112,7 +112,7 @@ TEST_CASE("kernels: parallel loops cover the range once, whatever the number of 
       for (Size grain : {1, 7, 64, 5000}) {
         std::vector<std::atomic<int>> seen(static_cast<std::size_t>(n)), chunk(static_cast<std::size_t>(n));
         parallel_for(n, grain, [&](Size begin, Size end) {
-          CHECK(begin % grain == 0);
+          CHECK(begin % range_unit(grain) == 0);
           for (Size i = begin; i < end; ++i) ++seen[i];
         });
         parallel_chunks(n, grain, [&](Size begin, Size end) {

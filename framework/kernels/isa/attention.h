@@ -15,13 +15,19 @@ std::int64_t padded(std::int64_t n) { return packed_size<T>(1, n); }
 
 template <class T>
 bool all_finite(std::int64_t rows, std::int64_t n, const T* x, std::int64_t stride) {
-  T sum = 0;
+  constexpr int w = lanes<T>;
+  Vec<T> bad{};  // stays 0, or becomes NaN for inf and NaN
+  T bad_rest = 0;
   for (std::int64_t r = 0; r < rows; ++r) {
     const T* row = x + r * stride;
-#pragma omp simd reduction(+ : sum)
-    for (std::int64_t i = 0; i < n; ++i) sum += row[i] - row[i];  // NaN for inf and NaN
+    std::int64_t i = 0;
+    for (; i + w <= n; i += w) {
+      const Vec<T> v = load(row + i);
+      bad += v - v;
+    }
+    for (; i < n; ++i) bad_rest += row[i] - row[i];
   }
-  return sum == 0;
+  return fold<T>(bad, [](auto a, auto b) GRADUS_LAMBDA { return a + b; }) + bad_rest == 0;
 }
 
 // C += A B where entries A = 0 do not touch B: for when B holds NaN or inf at positions that are masked.

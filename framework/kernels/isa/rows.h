@@ -8,14 +8,9 @@ namespace {
 // y = exp(x - shift) and the sum of y
 template <class T>
 GRADUS_INLINE T exp_row(std::int64_t n, const T* x, T shift, T* y) {
-  T sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (std::int64_t i = 0; i < n; ++i) {
-    const T e = exponential(x[i] - shift);
-    y[i] = e;
-    sum += e;
-  }
-  return sum;
+#pragma omp simd
+  for (std::int64_t i = 0; i < n; ++i) y[i] = exponential(x[i] - shift);
+  return vector_sum<T>(n, [y](std::int64_t i, auto kind) GRADUS_LAMBDA { return load_as(y + i, kind); });
 }
 
 template <class T>
@@ -28,10 +23,7 @@ GRADUS_INLINE T sum_of_exp(std::int64_t n, const T* x, T shift) {
 
 template <class T>
 GRADUS_INLINE T product_sum(std::int64_t n, const T* a, const T* b) {
-  T sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (std::int64_t i = 0; i < n; ++i) sum += a[i] * b[i];
-  return sum;
+  return vector_sum<T>(n, [a, b](std::int64_t i, auto kind) GRADUS_LAMBDA { return load_as(a + i, kind) * load_as(b + i, kind); });
 }
 
 template <class T>
@@ -135,21 +127,23 @@ void layer_norm_grad_rows(std::int64_t rows, std::int64_t n, const T* x, const T
   for (std::int64_t r = 0; r < rows; ++r, x += n, g += n) {
     const Centre<T> c = split<T>(mean[r]);
     const T s = T(rstd[r]);
-    T sum = 0, moment = 0;
-#pragma omp simd reduction(+ : sum, moment)
+#pragma omp simd
     for (std::int64_t i = 0; i < n; ++i) {
-      const T normal = ((x[i] - c.high) - c.low) * s, gw = weight != nullptr ? g[i] * weight[i] : g[i];
-      dweight[i] += g[i] * normal;
+      dweight[i] += g[i] * (((x[i] - c.high) - c.low) * s);
       dbias[i] += g[i];
-      sum += gw;
-      moment += gw * normal;
     }
     if (dx == nullptr) continue;
-    sum /= T(n), moment /= T(n);
+    const auto weighted = [g, weight](std::int64_t i, auto kind) GRADUS_LAMBDA {
+      return weight != nullptr ? load_as(g + i, kind) * load_as(weight + i, kind) : load_as(g + i, kind);
+    };
+    const T mean_g = vector_sum<T>(n, weighted) / T(n);
+    const T moment = vector_sum<T>(n, [x, c, weighted](std::int64_t i, auto kind) GRADUS_LAMBDA {
+      return weighted(i, kind) * ((load_as(x + i, kind) - c.high) - c.low);
+    }) * s / T(n);
 #pragma omp simd
     for (std::int64_t i = 0; i < n; ++i) {
       const T normal = ((x[i] - c.high) - c.low) * s, gw = weight != nullptr ? g[i] * weight[i] : g[i];
-      dx[i] = s * (gw - sum - normal * moment);
+      dx[i] = s * (gw - mean_g - normal * moment);
     }
     dx += n;
   }

@@ -57,6 +57,51 @@ template <int n> struct Count { static constexpr int value = n; };
 
 inline std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
 
+// Lane i of the entry for `level` is i with bit `level` flipped.
+template <class T>
+struct NeighbourLanes {
+  using Index = decltype(Vec<T>{} == Vec<T>{});
+  using Lane = decltype(Index{}[0] + 0);
+  Lane lane[5][lanes<T>];
+  constexpr NeighbourLanes() : lane{} {
+    for (int level = 0, step = 1; step < lanes<T>; ++level, step *= 2)
+      for (int i = 0; i < lanes<T>; ++i) lane[level][i] = i ^ step;
+  }
+};
+template <class T> constexpr NeighbourLanes<T> neighbour_lanes{};
+
+// All lanes of v made one by f, which is associative and commutative: halves with halves, then quarters, ...
+template <class T, class F>
+GRADUS_INLINE T fold(Vec<T> v, F f) {
+#pragma GCC unroll 4
+  for (int level = __builtin_ctz(lanes<T>) - 1; level >= 0; --level) {
+    typename NeighbourLanes<T>::Index other;
+    __builtin_memcpy(&other, neighbour_lanes<T>.lane[level], sizeof other);
+    v = f(v, shuffle(v, v, other));
+  }
+  return v[0];
+}
+
+// Sum of f(i, whole vector at i) over a row that is not long. Loops of `omp simd reduction` add their lanes up one by one, which
+// takes longer than a row of 32.
+template <class T, class F>
+GRADUS_INLINE T vector_sum(std::int64_t n, F f) {
+  constexpr int w = lanes<T>;
+  Vec<T> s0{}, s1{};
+  std::int64_t i = 0;
+  for (; i + 2 * w <= n; i += 2 * w) {
+    s0 += f(i, Vec<T>{});
+    s1 += f(i + w, Vec<T>{});
+  }
+  if (i + w <= n) {
+    s0 += f(i, Vec<T>{});
+    i += w;
+  }
+  T rest = 0;
+  for (; i < n; ++i) rest += f(i, T{});
+  return fold<T>(s0 + s1, [](auto a, auto b) GRADUS_LAMBDA { return a + b; }) + rest;
+}
+
 // Sum of f(i, whole vector at i) over the row: four accumulators, blocks of 4096 elements added up in double, so that
 // 2^25 ones give exactly 2^25. f works on a Vec<T> and on a T (the tail).
 template <class T, class F>
@@ -75,12 +120,9 @@ GRADUS_INLINE double accumulate(std::int64_t n, F f) {
     }
     for (; i + w <= end; i += w) s0 += f(i, Vec<T>{});
     s0 = (s0 + s1) + (s2 + s3);
-    T lane[w], tail = 0;
-    store(lane, s0);
+    T tail = 0;
     for (; i < end; ++i) tail += f(i, T{});
-    for (int width = w / 2; width > 0; width /= 2)
-      for (int j = 0; j < width; ++j) lane[j] += lane[j + width];
-    total += double(lane[0]) + double(tail);
+    total += double(fold<T>(s0, [](auto a, auto b) GRADUS_LAMBDA { return a + b; })) + double(tail);
   }
   return total;
 }
@@ -91,7 +133,7 @@ GRADUS_INLINE T extreme(std::int64_t n, const T* x) {
   constexpr int w = lanes<T>;
   const T start = sign > 0 ? -infinity<T> : infinity<T>;
   Vec<T> m0 = Vec<T>{} + start, m1 = m0, nan{};
-  const auto pick = [](auto a, auto b) { return sign > 0 ? (a > b ? a : b) : (a < b ? a : b); };
+  const auto pick = [](auto a, auto b) GRADUS_LAMBDA { return sign > 0 ? (a > b ? a : b) : (a < b ? a : b); };
   std::int64_t i = 0;
   for (; i + 2 * w <= n; i += 2 * w) {
     const Vec<T> a = load(x + i), b = load(x + i + w);
@@ -105,10 +147,7 @@ GRADUS_INLINE T extreme(std::int64_t n, const T* x) {
     nan += a != a ? Vec<T>{} + T(1) : Vec<T>{};
     i += w;
   }
-  T best[w], bad[w];
-  store(best, m0), store(bad, nan);
-  T result = start, any = 0;
-  for (int j = 0; j < w; ++j) result = pick(best[j], result), any += bad[j];
+  T result = fold<T>(m0, pick), any = fold<T>(nan, [](auto a, auto b) GRADUS_LAMBDA { return a + b; });
   for (; i < n; ++i) result = pick(x[i], result), any += x[i] != x[i] ? T(1) : T(0);
   return any > 0 ? infinity<T> - infinity<T> : result;
 }
