@@ -1,5 +1,6 @@
 // One training step (forward, backward, Adam) of the paper's Transformer: the model and the step that PyTorch is timed on.
-// Prints one JSON line a configuration: median and best milliseconds a step, source + target tokens a second, peak memory.
+// Prints one JSON line a configuration: median and best milliseconds a step, source + target tokens a second, peak memory, and the
+// share of the machine's rate of matrix products that the step reaches. --profile adds a table of its ops.
 #include <fmt/format.h>
 #include <sys/resource.h>
 
@@ -9,7 +10,9 @@
 #include <map>
 
 #include "framework/framework.h"
+#include "framework/kernels/gemm.h"
 #include "framework/kernels/parallel.h"
+#include "framework/training/profile.h"
 #include "models/transformer.h"
 #include "optim/optim.h"
 
@@ -31,7 +34,27 @@ double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-void run(const std::string& name, const Config& c, double dropout, bool pre_norm, double seconds) {
+// The machine's rate of large products, FLOP/s: the best of several, since whatever else runs can only slow it.
+double product_rate() {
+  constexpr std::int64_t n = 2048;
+  const std::vector<float> a(n * n, 1), b(n * n, 1);
+  std::vector<float> c(n * n);
+  double best = 0;
+  for (int i = 0; i < 8; ++i) {
+    const double start = now();
+    kernels::gemm<float>(false, false, n, n, n, 1, a.data(), n, b.data(), n, 0, c.data(), n);
+    best = std::max(best, 2.0 * n * n * n / (now() - start));
+  }
+  return best;
+}
+
+struct Options {
+  double dropout = 0.1, seconds = 8;
+  std::string norm = "post";
+  bool mfu = false, profile = false;
+};
+
+void run(const std::string& name, const Config& c, const Options& o) {
   manual_seed(0);
   auto model = models::Transformer{.source_vocabulary = c.vocabulary,
                                    .target_vocabulary = c.vocabulary,
@@ -40,8 +63,8 @@ void run(const std::string& name, const Config& c, double dropout, bool pre_norm
                                    .d_ff = c.ffn,
                                    .encoder_layers = c.layers,
                                    .decoder_layers = c.layers,
-                                   .dropout = dropout,
-                                   .norm_first = pre_norm,
+                                   .dropout = o.dropout,
+                                   .norm_first = o.norm == "pre",
                                    .tie = models::Tie::all};
   init::xavier_uniform(model);  // as the peer does
   auto adam = optim::Adam(parameters(model), {.lr = 1e-4, .beta1 = 0.9, .beta2 = 0.98, .eps = 1e-9});
@@ -49,18 +72,22 @@ void run(const std::string& name, const Config& c, double dropout, bool pre_norm
   const Tensor target = randint(3, c.vocabulary, {c.batch, c.target_length + 1});
   const Tensor in = contiguous(slice(target, 1, 0, c.target_length)), out = contiguous(slice(target, 1, 1, c.target_length + 1));
 
-  const auto step = [&] {
+  const auto gradients = [&] {
     const Tensor loss = model.loss(source, in, out, {.ignore_index = 0, .label_smoothing = 0.1});
     adam.zero_grad();
     loss.backward();
-    adam.step();
     return loss.item();
+  };
+  const auto step = [&] {
+    const double loss = gradients();
+    adam.step();
+    return loss;
   };
   const double first = step();
   step();
   double last = 0;
   std::vector<double> times;
-  for (const double end = now() + seconds; now() < end || times.size() < 5;) {
+  for (const double end = now() + o.seconds; now() < end || times.size() < 5;) {
     const double start = now();
     last = step();
     times.push_back(now() - start);
@@ -69,10 +96,25 @@ void run(const std::string& name, const Config& c, double dropout, bool pre_norm
   const double median = (times[times.size() / 2] + times[(times.size() - 1) / 2]) / 2;
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
+  std::string share;
+  if (o.mfu) {
+    Profile profile;
+    gradients();
+    share = fmt::format(", \"gflop_step\": {:.2f}, \"gflops_sgemm\": {:.0f}, \"mfu\": {:.3f}", profile.flops() / 1e9, product_rate() / 1e9,
+                        profile.flops() / median / product_rate());
+  }
   fmt::print("{{\"peer\": \"gradus\", \"config\": \"{}\", \"threads\": {}, \"params\": {}, \"ms_step\": {:.3f}, \"min_ms\": {:.3f}, "
-             "\"tok_s\": {:.0f}, \"steps\": {}, \"loss0\": {:.4f}, \"loss\": {:.4f}, \"rss_mb\": {}}}\n",
+             "\"tok_s\": {:.0f}, \"steps\": {}, \"loss0\": {:.4f}, \"loss\": {:.4f}, \"rss_mb\": {}{}}}\n",
              name, kernels::num_threads(), parameter_count(model), median * 1e3, times.front() * 1e3,
-             static_cast<double>(c.batch * (c.source_length + c.target_length)) / median, times.size(), first, last, usage.ru_maxrss / 1024);
+             static_cast<double>(c.batch * (c.source_length + c.target_length)) / median, times.size(), first, last,
+             usage.ru_maxrss / 1024, share);
+  if (o.profile) {
+    Profile profile;
+    gradients();
+    adam.step();
+    profile.mark("adam");
+    fmt::print("{}", profile.table());
+  }
   std::fflush(stdout);
 }
 
@@ -80,15 +122,17 @@ void run(const std::string& name, const Config& c, double dropout, bool pre_norm
 
 int main(int argc, char** argv) {
   CLI::App app{"Time of one training step of the paper's Transformer"};
-  std::string names = "toy,copy,tiny,small,base", norm = "post";
-  double seconds = 8, dropout = 0.1;
+  std::string names = "toy,copy,tiny,small,base";
+  Options options;
   int threads = 2;
   std::map<std::string, std::int64_t> sizes;
   app.add_option("--config,--configs", names, "toy, copy, tiny, small, base; several with commas")->capture_default_str();
   app.add_option("--threads", threads, "threads")->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_option("--seconds", seconds, "how long to time each configuration")->capture_default_str()->check(CLI::NonNegativeNumber);
-  app.add_option("--dropout", dropout)->capture_default_str()->check(CLI::Range(0.0, 1.0));
-  app.add_option("--norm", norm, "where the layer norms stand")->capture_default_str()->check(CLI::IsMember({"pre", "post"}));
+  app.add_option("--seconds", options.seconds, "how long to time each configuration")->capture_default_str()->check(CLI::NonNegativeNumber);
+  app.add_option("--dropout", options.dropout)->capture_default_str()->check(CLI::Range(0.0, 1.0));
+  app.add_option("--norm", options.norm, "where the layer norms stand")->capture_default_str()->check(CLI::IsMember({"pre", "post"}));
+  app.add_flag("--mfu", options.mfu, "also count the step's FLOPs and compare them with the rate of a large matrix product");
+  app.add_flag("--profile", options.profile, "also print the time of each op");
   for (const char* size : {"vocab", "d-model", "ffn", "heads", "layers", "batch", "source-length", "target-length"}) {
     app.add_option(fmt::format("--{}", size), sizes[size], "replaces the configuration's")->check(CLI::PositiveNumber);
   }
@@ -108,7 +152,7 @@ int main(int argc, char** argv) {
     replace("vocab", c.vocabulary), replace("d-model", c.d_model), replace("ffn", c.ffn), replace("heads", c.heads);
     replace("layers", c.layers), replace("batch", c.batch), replace("source-length", c.source_length), replace("target-length", c.target_length);
     try {
-      run(name, c, dropout, norm == "pre", seconds);
+      run(name, c, options);
     } catch (const Error& e) {
       fmt::print(stderr, "bench_train_step: {}\n", e.what());
       return 2;

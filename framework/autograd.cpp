@@ -85,7 +85,8 @@ namespace {
 thread_local Observer* observer = nullptr;
 }  // namespace
 
-Observer::Observer(Function f, bool steps) : f_(std::move(f)), steps_(steps), before_(std::exchange(observer, this)) {}
+Observer::Observer(Function f, bool steps, BackwardFunction backward)
+    : f_(std::move(f)), backward_(std::move(backward)), steps_(steps), before_(std::exchange(observer, this)) {}
 Observer::~Observer() { observer = before_; }
 bool Observer::wants_steps() { return observer && observer->steps_; }
 
@@ -96,6 +97,10 @@ void Observer::notify(const char* op, const Tensor& output, const Tensor* inputs
     ~Pause() { observer = paused; }
   } pause;
   pause.paused->f_(op, output, std::vector<Tensor>(inputs, inputs + n));
+}
+
+void Observer::notify_backward(const char* op, bool done) {
+  if (observer && observer->backward_) [[unlikely]] observer->backward_(op, done);
 }
 
 namespace detail {
@@ -267,7 +272,9 @@ class Walk {
                                         "pass retain_graph to the first one to use it twice", node->op));
     }
     node->check_versions();
+    Observer::notify_backward(node->op, false);
     const Gradients grads = node->backward(g, Self(node, wanted));
+    Observer::notify_backward(node->op, true);
     g = Tensor();
     bool fits = grads.size() <= node->inputs.size();
     for (std::size_t i = grads.size(); i < node->inputs.size(); ++i) fits = fits && !node->inputs[i];

@@ -86,19 +86,22 @@ Gradients through(F&& composed, const std::vector<Tensor>& inputs, const Tensor&
 
 // While alive, f(op, output, inputs) sees every op of this thread as it runs, forward and backward: to teach, to profile, to find
 // where a NaN comes from. With `steps`, attention runs as its composition, so that its scores and weights are seen too.
-// Observers nest; the innermost one sees.
+// backward(op, done) is called before and after the gradients of a recorded op are made. Observers nest; the innermost one sees.
 class Observer {
  public:
   using Function = std::function<void(const char* op, const Tensor& output, const std::vector<Tensor>& inputs)>;
-  explicit Observer(Function f, bool steps = false);
+  using BackwardFunction = std::function<void(const char* op, bool done)>;
+  explicit Observer(Function f, bool steps = false, BackwardFunction backward = {});
   ~Observer();
   Observer(const Observer&) = delete;
   Observer& operator=(const Observer&) = delete;
   static bool wants_steps();  // does this thread's innermost one?
   static void notify(const char* op, const Tensor& output, const Tensor* inputs, std::size_t n);
+  static void notify_backward(const char* op, bool done);
 
  private:
   Function f_;
+  BackwardFunction backward_;
   bool steps_;
   Observer* before_;
 };

@@ -117,20 +117,23 @@ void multiply_piece(const Product<T>& g) {
 #endif
 }
 
-// How a product is cut into pieces of C, (rows, columns) each. It depends on the sizes alone, and so do the bits of the result: the
-// libraries' own way to share a product out depends on the number of threads, and takes up to a quarter longer.
+// How a product is cut into pieces of C, (rows, columns) each: one for each thread. The libraries' own way takes up to a quarter
+// longer. One thread works through the two pieces of two, and so the bits are the same.
 struct Cut {
   Size rows, columns;
 };
 
 template <class T>
 Cut cut(const Product<T>& g) {
-  const auto parts = [](Size length, Size n) { return (length / std::max<Size>(n, 1) + 15) / 16 * 16; };  // whole vectors
-  if (work(g) < 2.5e5) return {g.m, g.n};
-  const Size across = std::clamp<Size>(g.m / 256, 1, 64), along = std::clamp<Size>(g.n / 2048, 1, 64);
-  if (across * along > 1) return {parts(g.m + across - 1, across), parts(g.n + along - 1, along)};
-  if (g.n > 2 * g.m) return {g.m, parts(g.n + 1, 2)};
-  return {parts(g.m + 1, 2), g.n};
+  constexpr Size shortest = 64;
+  const double most = work(g) / 1.25e5;  // a smaller piece costs more to hand over than it takes
+  if (most < 2) return {g.m, g.n};
+  const Size pieces = std::min<Size>(std::max(2, num_threads()), static_cast<Size>(std::min(most, 1e6)));
+  const auto parts = [](Size length, Size n) { return std::min<Size>(n, std::max<Size>(1, length / shortest)); };
+  const auto part = [](Size length, Size n) { return ((length + n - 1) / n + 15) / 16 * 16; };  // whole vectors
+  const bool by_rows = g.n <= 2 * g.m;
+  const Size first = parts(by_rows ? g.m : g.n, pieces), second = parts(by_rows ? g.n : g.m, pieces / first);
+  return {part(g.m, by_rows ? first : second), part(g.n, by_rows ? second : first)};
 }
 
 template <class T>

@@ -213,7 +213,7 @@ TEST_CASE("Transformer: the output matrix is the one that was asked for") {
   }
 }
 
-TEST_CASE("Transformer: three training steps with dropout have the same bits on one, two and three threads") {
+TEST_CASE("Transformer: three training steps with dropout have the same bits on one and on two threads") {
   const auto trained = [] {
     manual_seed(3);
     auto model = Transformer{.source_vocabulary = 300, .d_model = 64, .heads = 4, .d_ff = 128, .encoder_layers = 1, .decoder_layers = 1,
@@ -234,13 +234,12 @@ TEST_CASE("Transformer: three training steps with dropout have the same bits on 
   };
   const int before = num_threads();
   std::vector<std::vector<float>> runs;
-  for (int threads : {1, 2, 3}) {
+  for (int threads : {1, 2}) {
     set_num_threads(threads);
     runs.push_back(trained());
   }
   set_num_threads(before);
   CHECK(runs[1] == runs[0]);
-  CHECK(runs[2] == runs[0]);
 }
 
 TEST_CASE("Transformer: learns to copy") {

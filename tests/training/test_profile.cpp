@@ -1,0 +1,31 @@
+#include "framework/training/profile.h"
+
+#include <doctest/doctest.h>
+
+#include "framework/ops.h"
+
+using namespace gradus;
+
+TEST_CASE("profile: counts the products of a step and names its ops") {
+  const Tensor x = randn({8, 5}), w = randn({7, 5}).set_requires_grad(), v = randn({7, 3}).set_requires_grad();
+  Profile profile;
+  const Tensor h = relu(linear(x, w));  // 2 * 8 * 7 * 5 forward
+  sum(matmul(h, v)).backward();         // 2 * 8 * 3 * 7
+  profile.mark("between");
+  CHECK(profile.flops() == 3 * (2 * 8 * 7 * 5 + 2 * 8 * 3 * 7));
+  const std::string table = profile.table();
+  for (const char* op : {"\nlinear ", "\nmatmul ", "\nrelu ", "\nsum ", "\nbetween ", "\nrest "}) CHECK(("\n" + table).find(op) != std::string::npos);
+  CHECK(table.find("transpose") == std::string::npos);  // ran inside a backward: part of it
+  {
+    const NoGrad guard;
+    linear(x, w);  // alone
+  }
+  CHECK(profile.flops() == 3 * (2 * 8 * 7 * 5 + 2 * 8 * 3 * 7) + 2 * 8 * 7 * 5);
+}
+
+TEST_CASE("profile: a loss that makes its gradients in forward counts them there") {
+  const Tensor x = randn({8, 5}), w = randn({7, 5}).set_requires_grad(), ids = randint(0, 7, {8});
+  Profile profile;
+  linear_cross_entropy(x, w, {}, ids).backward();
+  CHECK(profile.flops() == 3 * 2 * 8 * 7 * 5);
+}
