@@ -125,7 +125,7 @@ struct Cut {
 
 template <class T>
 Cut cut(const Product<T>& g) {
-  constexpr Size shortest = 64;
+  constexpr Size shortest = 16;
   const double most = work(g) / 1.25e5;  // a smaller piece costs more to hand over than it takes
   if (most < 2) return {g.m, g.n};
   const Size pieces = std::min<Size>(std::max(2, num_threads()), static_cast<Size>(std::min(most, 1e6)));
@@ -140,6 +140,12 @@ template <class T>
 void multiply(const Product<T>& g) {
   const Cut piece = cut(g);
   const Size across = (g.m + piece.rows - 1) / piece.rows, along = (g.n + piece.columns - 1) / piece.columns;
+  if (across * along == 1 && work(g) > 2e5 && num_threads() > 1 && !in_parallel()) {  // the library must not share it out
+    omp_set_num_threads(1);
+    multiply_piece(g);
+    omp_set_num_threads(num_threads());
+    return;
+  }
   parallel_for(across * along, 1, [&](Size begin, Size end) {  // a thread meets the rows again that it made before
     for (Size i = begin; i < end; ++i) {
       const Size row = i / along * piece.rows, column = i % along * piece.columns;

@@ -45,7 +45,7 @@ TEST_CASE_TEMPLATE("kernels: gemm against three loops, all transposes, padded ro
 }
 
 TEST_CASE_TEMPLATE("kernels: gemm has the same bits on one and two threads, and is right on more", T, float, double) {
-  const Size shapes[][3] = {{64, 64, 384}, {33, 47, 900}, {1, 512, 512}, {512, 1, 700}, {300, 130, 96}, {1030, 40, 65}, {20, 5000, 33}, {600, 4100, 9}};
+  const Size shapes[][3] = {{64, 64, 384}, {33, 47, 900}, {9, 11, 40000}, {1, 512, 512}, {512, 1, 700}, {300, 130, 96}, {1030, 40, 65}, {20, 5000, 33}, {600, 4100, 9}};
   const int before = num_threads();
   for (const auto& s : shapes)
     for (int flags = 0; flags < 4; ++flags) {
