@@ -19,7 +19,7 @@ if ! has_torch "$python"; then
   if ! has_torch "$python"; then
     echo "Installing PyTorch into $environment" >&2
     python3 -m venv "$environment"
-    "$python" -m pip install --quiet torch
+    "$python" -m pip install --quiet torch numpy
   fi
 fi
 exec "$python" benchmarks/compare_train_step.py "$@"
