@@ -138,6 +138,12 @@ Cut cut(const Product<T>& g) {
 
 template <class T>
 void multiply(const Product<T>& g) {
+  // Two vectors: BLAS adds the terms up one after the other, and rounding errors with them.
+  if (g.m == 1 && g.n == 1 && (!g.trans_a || g.lda == 1) && (g.trans_b || g.ldb == 1)) {
+    const T product = static_cast<T>(g.alpha * tables<T>().vector.dot(g.k, g.a, g.b));
+    *g.c = g.beta == 0 ? product : product + g.beta * *g.c;
+    return;
+  }
   const Cut piece = cut(g);
   const Size across = (g.m + piece.rows - 1) / piece.rows, along = (g.n + piece.columns - 1) / piece.columns;
   if (across * along == 1 && work(g) > 2e5 && num_threads() > 1 && !in_parallel()) {  // the library must not share it out

@@ -73,6 +73,19 @@ TEST_CASE_TEMPLATE("kernels: gemm has the same bits on one and two threads, and 
   set_num_threads(before);
 }
 
+TEST_CASE_TEMPLATE("kernels: the product of two long vectors of one value each is as exact as a sum (C61)", T, float, double) {
+  for (Size k : {1, 1100, 100000}) {
+    const T x = T(1.0306), y = T(-1.0311);
+    const std::vector<T> a(k, x), b(k, y);
+    const double exact = static_cast<double>(k) * (static_cast<double>(x) * static_cast<double>(y));
+    for (int flags = 0; flags < 4; ++flags) {
+      T c = T(NAN);
+      gemm<T>(flags & 1, flags & 2, 1, 1, k, T(1), a.data(), flags & 1 ? 1 : k, b.data(), flags & 2 ? k : 1, T(0), &c, 1);
+      CHECK(std::abs(static_cast<double>(c) - exact) <= 2e-6 * std::abs(exact));
+    }
+  }
+}
+
 TEST_CASE_TEMPLATE("kernels: gemm with empty sizes", T, float, double) {
   std::vector<T> c(6, T(2));
   gemm<T>(false, false, 2, 3, 0, T(1), nullptr, 0, nullptr, 3, T(0.5), c.data(), 3);
