@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <numbers>
+#include <utility>
 
 #include "framework/error.h"
 #include "framework/ops.h"
@@ -39,7 +40,13 @@ double standard_normal(Generator& generator) {  // Box and Muller 1958
   return radius * std::cos(2 * std::numbers::pi * generator.uniform());
 }
 
+thread_local bool skipped = false;
+
 }  // namespace
+
+Skip::Skip() : before_(std::exchange(skipped, true)) {}
+Skip::~Skip() { skipped = before_; }
+bool Skip::wanted() { return skipped; }
 
 void constant(const Tensor& x, double value) {
   NoGrad guard;
@@ -47,11 +54,13 @@ void constant(const Tensor& x, double value) {
 }
 
 void uniform(const Tensor& x, double low, double high) {
+  if (skipped) return;
   NoGrad guard;
   x.assign(rand(x.shape(), x.dtype()) * (high - low) + low);
 }
 
 void normal(const Tensor& x, double mean, double std) {
+  if (skipped) return;
   NoGrad guard;
   x.assign(randn(x.shape(), x.dtype()) * std + mean);
 }
@@ -63,6 +72,7 @@ void truncated_normal(const Tensor& x, double mean, double std, double low, doub
                                   high, mean, std));
   }
   NoGrad guard;
+  if (skipped) return;
   std::vector<double> values(static_cast<std::size_t>(x.numel()));
   for (double& v : values) {
     do v = mean + std * standard_normal(default_generator());
@@ -79,7 +89,7 @@ void kaiming_normal(const Tensor& w, double gain) { normal(w, 0, kaiming_std("in
 
 void orthogonal(const Tensor& w, double gain) {
   fans("init::orthogonal", w);
-  if (w.numel() == 0) return;
+  if (skipped || w.numel() == 0) return;
   NoGrad guard;
   const std::int64_t out = w.size(0), in = w.numel() / out, rows = std::min(out, in), width = std::max(out, in);
   const Tensor noise = randn({rows, width}, float64);

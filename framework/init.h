@@ -5,6 +5,20 @@
 
 namespace gradus::init {
 
+// While alive, the layers that this thread makes start from 0 and nothing is drawn at random, also not by the functions below:
+// for a model that is loaded next.
+class Skip {
+ public:
+  Skip();
+  ~Skip();
+  Skip(const Skip&) = delete;
+  Skip& operator=(const Skip&) = delete;
+  static bool wanted();  // by this thread, now?
+
+ private:
+  bool before_;
+};
+
 void constant(const Tensor& x, double value);
 void uniform(const Tensor& x, double low = 0, double high = 1);
 void normal(const Tensor& x, double mean = 0, double std = 1);

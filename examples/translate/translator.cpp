@@ -141,6 +141,7 @@ Translator untrained(const TranslatorConfig& config, const std::string& director
 }  // namespace
 
 Translator Translator::load(const std::string& directory) {
+  const init::Skip loaded_next;
   Translator translator = untrained(read_config(directory), directory);
   load_state_dict(translator.model, load_safetensors(directory + "/model.safetensors"));
   eval(translator.model);

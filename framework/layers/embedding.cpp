@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "framework/error.h"
+#include "framework/init.h"
 
 namespace gradus::detail {
 
@@ -11,6 +12,7 @@ Tensor embedding_table(std::int64_t count, std::int64_t dim, std::int64_t paddin
     throw ConfigError(fmt::format("Embedding: count {} and dim {} must be at least 1, padding_idx {} below count", count,
                                   dim, padding_idx));
   }
+  if (init::Skip::wanted()) return zeros({count, dim});
   NoGrad guard;
   const Tensor table = randn({count, dim}) * std;
   if (padding_idx >= 0) select(table, 0, padding_idx).assign(zeros({dim}));

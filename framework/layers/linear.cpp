@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "framework/error.h"
+#include "framework/init.h"
 
 namespace gradus::detail {
 
@@ -14,6 +15,7 @@ Tensor uniform_by_fan(const char* layer, const Shape& shape, std::int64_t fan) {
     const std::int64_t least = std::min(size, fan);
     if (least < 1) throw ConfigError(fmt::format("{}: sizes must be at least 1, got {}", layer, least));
   }
+  if (init::Skip::wanted()) return zeros(shape);
   NoGrad guard;
   const double bound = 1 / std::sqrt(static_cast<double>(fan));
   return rand(shape) * (2 * bound) - bound;

@@ -1,8 +1,10 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "framework/framework.h"
+#include "models/transformer.h"
 
 using namespace gradus;
 
@@ -89,4 +91,25 @@ TEST_CASE("init: a model's matrices are refilled, biases and norms are not; the 
   manual_seed(5);
   init::xavier_uniform(net);
   CHECK(net.linear.weight.to_vector() == first);
+}
+
+TEST_CASE("init::Skip: layers are made without drawing; afterwards as before") {
+  manual_seed(5);
+  const Linear expected{3, 4};
+  manual_seed(5);
+  {
+    const init::Skip skip;
+    const init::Skip nested;
+    const models::Transformer model{.source_vocabulary = 7, .d_model = 8, .heads = 2, .d_ff = 16, .encoder_layers = 1, .decoder_layers = 1};
+    for (const auto& [name, p] : named_parameters(model)) {
+      const auto values = p.to_vector();
+      const bool norm = name.find("norm") != std::string::npos && name.ends_with("weight");
+      CHECK_MESSAGE(std::all_of(values.begin(), values.end(), [&](float v) { return v == (norm ? 1 : 0); }), name);
+    }
+    const Tensor ones_ = ones({3, 3});
+    init::orthogonal(ones_), init::truncated_normal(ones_), init::normal(ones_), init::xavier_uniform(ones_);
+    CHECK(ones_.to_vector() == std::vector<float>(9, 1));
+  }
+  const Linear after{3, 4};
+  CHECK(after.weight.to_vector() == expected.weight.to_vector());
 }
