@@ -1,5 +1,6 @@
 #pragma once
 // Everything of the engine; programs include this, and optim/optim.h and models/... beside it.
+#include "framework/einsum.h"
 #include "framework/error.h"
 #include "framework/gradcheck.h"
 #include "framework/init.h"
