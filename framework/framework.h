@@ -13,6 +13,7 @@
 #include "framework/layers/linear.h"
 #include "framework/layers/positions.h"
 #include "framework/layers/sequential.h"
+#include "framework/linalg.h"
 #include "framework/module.h"
 #include "framework/ops.h"
 #include "framework/threads.h"

@@ -95,6 +95,7 @@ Rows search_rows();
 Rows normalisation_rows();
 Rows attention_rows();
 Rows creation_rows();
+Rows linalg_rows();
 Rows all_rows();
 
 // The tensor of an input in a dtype (for the kinds that are not floating, theirs).
