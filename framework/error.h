@@ -20,6 +20,7 @@ struct GraphFreedError : GradientError { using GradientError::GradientError; }; 
 struct VersionError : GradientError { using GradientError::GradientError; };     // a value changed between forward and backward
 struct FileError : Error { using Error::Error; };            // a file that can't be read, written or believed
 struct ConfigError : Error { using Error::Error; };          // a setting outside its range
+struct LinAlgError : Error { using Error::Error; };          // a matrix that is singular, or not positive definite
 struct NotImplementedError : Error { using Error::Error; };  // no such formula, rather than a wrong one
 
 }  // namespace gradus

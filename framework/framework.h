@@ -1,5 +1,6 @@
 #pragma once
 // Everything of the engine; programs include this, and optim/optim.h and models/... beside it.
+#include "framework/einsum.h"
 #include "framework/error.h"
 #include "framework/gradcheck.h"
 #include "framework/init.h"
@@ -12,6 +13,7 @@
 #include "framework/layers/linear.h"
 #include "framework/layers/positions.h"
 #include "framework/layers/sequential.h"
+#include "framework/linalg.h"
 #include "framework/module.h"
 #include "framework/ops.h"
 #include "framework/threads.h"

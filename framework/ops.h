@@ -27,6 +27,8 @@ Tensor randn(const Shape& shape, DType dtype = float32, Generator& generator = d
 Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, Generator& generator = default_generator());
 // ids (...) of int64 in [0, classes) -> (..., classes). IndexError with position and value.
 Tensor one_hot(const Tensor& ids, std::int64_t classes, DType dtype = float32);
+// Axes x (n), y (m), ... -> as many grids (n, m, ...), grid k the values of axis k ("ij" order). Views; an axis may be ().
+std::vector<Tensor> meshgrid(const std::vector<Tensor>& axes);
 // Conversion; differentiable between float32 and float64. To int64: truncates, saturates, NaN becomes 0.
 Tensor to(const Tensor& x, DType dtype);
 
@@ -107,6 +109,9 @@ struct TopK {
 };
 TopK topk(const Tensor& x, std::int64_t k, std::int64_t axis = -1);
 Tensor cumsum(const Tensor& x, std::int64_t axis);
+// How often each value 0, 1, ... of x (n) of int64 occurs, or the sum of its weights (n): as long as the largest value asks
+// for, at least minlength. IndexError when a value is negative.
+Tensor bincount(const Tensor& x, const Tensor& weights = {}, std::int64_t minlength = 0);
 // Sums x over the axes along which `shape` was broadcast to get x's shape.
 Tensor sum_to(const Tensor& x, const Shape& shape);
 
@@ -115,6 +120,18 @@ Tensor sum_to(const Tensor& x, const Shape& shape);
 Tensor matmul(const Tensor& a, const Tensor& b);
 // y = x Wᵀ + b     x (..., in), W (out, in), b (out) or undefined -> (..., out)
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
+// Sums of products over named axes: einsum("bhqd,bhkd->bhqk", {q, k}), or with names between spaces, "time in, out in -> time out".
+// A name twice on one operand is its diagonal, "..." any axes (broadcast from the last one), an axis of size 1 fits any size.
+// Without "->" the result has "..." and the names that occur once, sorted. From left to right, as matrix products where there are
+// sums. ConfigError for the equation, ShapeError for sizes. framework/einsum.h has the form that is checked at compile time.
+Tensor einsum(const std::string& equation, const std::vector<Tensor>& operands);
+Tensor dot(const Tensor& a, const Tensor& b);    // (n), (n) -> ()
+Tensor outer(const Tensor& a, const Tensor& b);  // (n), (m) -> (n, m)
+Tensor bmm(const Tensor& a, const Tensor& b);    // (b, m, k), (b, k, n) -> (b, m, n), nothing broadcast
+// Sums over pairs of axes: axes_a[i] of a with axes_b[i] of b, of equal sizes -> (rest of a, rest of b). With a number: the last
+// `axes` of a with the first of b.
+Tensor tensordot(const Tensor& a, const Tensor& b, const Dims& axes_a, const Dims& axes_b);
+Tensor tensordot(const Tensor& a, const Tensor& b, std::int64_t axes = 2);
 
 // ---- normalisations
 Tensor softmax(const Tensor& x, std::int64_t axis);      // a slice of only -inf gives NaN; attention has its own rule
@@ -166,6 +183,14 @@ Tensor expand(const Tensor& x, const Shape& shape);   // -1 keeps a size
 // Elements start, start + step, ... before end along an axis; negative ends count from the back, too large ones are clipped.
 Tensor slice(const Tensor& x, std::int64_t axis, std::int64_t start, std::int64_t end, std::int64_t step = 1);
 Tensor select(const Tensor& x, std::int64_t axis, std::int64_t index);  // the axis disappears
+Tensor movedim(const Tensor& x, std::int64_t from, std::int64_t to);  // the others keep their order
+Tensor movedim(const Tensor& x, const Dims& from, const Dims& to);
+Tensor flatten(const Tensor& x, std::int64_t first = 0, std::int64_t last = -1);  // axes first .. last become one; () becomes (1)
+// Elements (i, i + offset) of two axes, which give way to one at the end.
+Tensor diagonal(const Tensor& x, std::int64_t offset = 0, std::int64_t axis1 = 0, std::int64_t axis2 = 1);
+// Windows of `size` elements that start every `step` elements of an axis (length n): the axis gets (n - size) / step + 1
+// elements, and a new last axis holds the windows. A view; ShapeError when size > n.
+Tensor unfold(const Tensor& x, std::int64_t axis, std::int64_t size, std::int64_t step);
 std::vector<Tensor> split(const Tensor& x, std::int64_t size, std::int64_t axis = 0);  // the last one may be shorter
 std::vector<Tensor> split(const Tensor& x, const Dims& sizes, std::int64_t axis = 0);
 std::vector<Tensor> chunk(const Tensor& x, std::int64_t chunks, std::int64_t axis = 0);
@@ -173,12 +198,52 @@ Tensor cat(const std::vector<Tensor>& xs, std::int64_t axis = 0);
 Tensor stack(const std::vector<Tensor>& xs, std::int64_t axis = 0);
 Tensor contiguous(const Tensor& x);
 
+// ---- shapes: copies in another order
+Tensor diag(const Tensor& x, std::int64_t offset = 0);  // a vector -> the matrix with that diagonal; a matrix -> its diagonal
+Tensor flip(const Tensor& x, const Axes& axes);
+// Element i moves to i + shift, around the end; without axes, of x as one row.
+Tensor roll(const Tensor& x, std::int64_t shift);
+Tensor roll(const Tensor& x, const Dims& shifts, const Dims& axes);
+// x counts[i] times along axis i, as torch.Tensor.repeat; more counts than axes add axes in front. tile: fewer are 1 in front.
+Tensor repeat(const Tensor& x, const Dims& counts);
+Tensor tile(const Tensor& x, const Dims& counts);
+// Each element `repeats` times in its place: a b -> a a b b; or element i as often as repeats[i] says, (n) of int64.
+Tensor repeat_interleave(const Tensor& x, std::int64_t repeats, std::int64_t axis);
+Tensor repeat_interleave(const Tensor& x, const Tensor& repeats, std::int64_t axis);
+// (before, after) for each of the last pairs.size() axes, in the order of the axes: pad(x, {{1, 1}, {2, 0}}) puts a row above
+// and below and two columns in front. reflect (a b c -> c b a b c, pads < the size) and replicate (a a a b c) read x again.
+enum class Padding { constant, reflect, replicate };
+Tensor pad(const Tensor& x, const std::vector<std::pair<std::int64_t, std::int64_t>>& pairs,
+           Padding mode = Padding::constant, double value = 0);
+
 // ---- indices (int64, checked: IndexError with position and value; negative ones are refused)
 Tensor index_select(const Tensor& x, std::int64_t axis, const Tensor& index);  // index (n): axis becomes n
 // out[i][j] = x[i][index[i][j]] (axis 1); index has x's rank and is no larger than x on the other axes.
 Tensor gather(const Tensor& x, std::int64_t axis, const Tensor& index);
 // x with src added at out[i][index[i][j]] (axis 1); index and src have one shape.
 Tensor scatter_add(const Tensor& x, std::int64_t axis, const Tensor& index, const Tensor& src);
+// gather whose other axes broadcast (NumPy's take_along_axis): x and index have the same number of axes.
+Tensor take_along(const Tensor& x, std::int64_t axis, const Tensor& index);
+// x with out[i][index[i][j]] = src[i][j] (axis 1); index and src have one shape. At an index that occurs twice the last one in
+// row-major order is written and alone has a gradient.
+Tensor scatter(const Tensor& x, std::int64_t axis, const Tensor& index, const Tensor& src);
+// x with `values` at [indices[0], indices[1], ...] of its first axes: the indices broadcast to one shape, values to that shape
+// and x's other axes. accumulate: added. Otherwise the last of several at one place is written, as in scatter.
+Tensor index_put(const Tensor& x, const std::vector<Tensor>& indices, const Tensor& values, bool accumulate = false);
+// x with src (broadcast) in slice(x, axis, start, end, step). To write into a buffer itself: slice(buffer, ...).assign(src).
+Tensor slice_scatter(const Tensor& x, const Tensor& src, std::int64_t axis, std::int64_t start, std::int64_t end, std::int64_t step = 1);
+// The elements of x where mask (boolean) is true, in row-major order -> (count); x and mask broadcast.
+Tensor masked_select(const Tensor& x, const Tensor& mask);
+Tensor nonzero(const Tensor& x);  // the positions of elements other than 0, in row-major order -> (count, rank); NaN is not 0
+struct Unique {
+  Tensor values;   // (n), ascending; every NaN by itself, at the end
+  Tensor inverse;  // x's shape: x = values[inverse]
+  Tensor counts;   // (n)
+};
+Unique unique(const Tensor& x);  // no gradient
+// How many elements of `sorted` (ascending) are less than each value (right: less or equal); NaN counts as largest.
+// sorted (n), values any shape; or sorted (..., n), values (..., m) row by row. int64, values' shape.
+Tensor searchsorted(const Tensor& sorted, const Tensor& values, bool right = false);
 Tensor tril(const Tensor& x, std::int64_t diagonal = 0);  // of the last two axes; what is above becomes 0
 Tensor triu(const Tensor& x, std::int64_t diagonal = 0);
 

@@ -4,6 +4,7 @@
 
 #include "framework/ops.h"
 #include "framework/ops/check.h"
+#include "framework/ops/index.h"
 
 namespace gradus {
 
@@ -18,7 +19,8 @@ struct Around {
   }
 };
 
-// zeros of `shape` with g's slices added at index along axis: the gradient of index_select.
+}  // namespace
+
 Tensor index_add(const Tensor& g, const Tensor& index, const Shape& shape, std::int64_t axis) {
   Array y = Array::zeros(shape, g.dtype());
   const Array from = g.array().contiguous(), ids = index.array().contiguous();
@@ -36,6 +38,8 @@ Tensor index_add(const Tensor& g, const Tensor& index, const Shape& shape, std::
   });
   return record("index_add", y, {g, index}, [=](const Tensor& gg) { return index_select(gg, axis, index); });
 }
+
+namespace {
 
 void require_gather_shapes(const char* op, const Tensor& x, std::size_t axis, const Tensor& index) {
   bool fits = index.shape().size() == x.shape().size();

@@ -85,12 +85,17 @@ Rows function_rows();
 Rows logic_rows();
 Rows reduction_rows();
 Rows product_rows();
+Rows einsum_rows();
 Rows shape_rows();
+Rows rearranging_rows();
 Rows joining_rows();
 Rows index_rows();
+Rows writing_rows();
+Rows search_rows();
 Rows normalisation_rows();
 Rows attention_rows();
 Rows creation_rows();
+Rows linalg_rows();
 Rows all_rows();
 
 // The tensor of an input in a dtype (for the kinds that are not floating, theirs).

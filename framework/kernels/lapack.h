@@ -1,0 +1,27 @@
+#pragma once
+#include <cstdint>
+
+// LAPACK on one row-major matrix of doubles at a time. What LAPACK calls columns are our rows: it sees transposes.
+namespace gradus::kernels::lapack {
+
+inline constexpr std::int64_t max_size = 23000;  // svd wants 4 n n doubles to work with, counted in 32 bits
+
+// a (n, n) becomes its factors P L U, pivots (n). False: U has a 0 on its diagonal, a is singular.
+bool lu(std::int64_t n, double* a, int* pivots);
+void lu_inverse(std::int64_t n, double* factors, const int* pivots);  // in place
+// b (k, n): each row is replaced by the x with a x = row.
+void lu_solve(std::int64_t n, std::int64_t k, const double* factors, const int* pivots, double* b);
+
+// The lower triangle of a (n, n) becomes L with L Lᵀ = a, the upper one 0. False: not positive definite.
+bool cholesky(std::int64_t n, double* a);
+
+// at (n, m), the transpose of a; k = min(m, n). qt (k, m) becomes Qᵀ, r (k, n) upper triangular, a = Q r.
+void qr(std::int64_t m, std::int64_t n, double* at, double* qt, double* r);
+
+// a (m, n), destroyed; u (m, k), s (k) descending, vh (k, n). False: no convergence.
+bool svd(std::int64_t m, std::int64_t n, double* a, double* u, double* s, double* vh);
+
+// The lower triangle of a (n, n) is read; its rows become the eigenvectors, values (n) ascending. False: no convergence.
+bool eigh(std::int64_t n, double* a, double* values);
+
+}  // namespace gradus::kernels::lapack

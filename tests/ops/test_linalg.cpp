@@ -1,0 +1,126 @@
+// What the op table can't ask of linear algebra: larger matrices, results that do not exist, gradients at their limits.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "framework/error.h"
+#include "framework/gradcheck.h"
+#include "framework/linalg.h"
+
+using namespace gradus;
+
+namespace {
+
+const double not_a_number = std::nan(""), inf = std::numeric_limits<double>::infinity();
+
+double farthest(const Tensor& a, const Tensor& b) { return a.numel() ? max(abs(a - b)).item<double>() : 0; }
+Tensor t(const Tensor& x) { return transpose(x, -1, -2); }
+bool all_nan(const Tensor& x) { return sum(to(isnan(x), int64)).item<std::int64_t>() == x.numel(); }
+
+}  // namespace
+
+TEST_CASE("linalg: the factors of larger matrices multiply to what they came from") {
+  for (const DType dtype : {float64, float32}) {
+    const double near = dtype == float64 ? 1e-11 : 2e-4;
+    for (const auto& [m, n] : {std::pair<std::int64_t, std::int64_t>{70, 70}, {90, 40}, {40, 90}, {3, 1}, {0, 3}, {3, 0}}) {
+      Generator generator(1);
+      const Tensor x = randn({2, m, n}, dtype, generator), unit = eye(std::min(m, n), dtype);
+      const auto [q, r] = linalg::qr(x);
+      CHECK(farthest(matmul(q, r), x) < near);
+      CHECK(farthest(matmul(t(q), q), expand(unit, {2, -1, -1})) < near);
+      CHECK(farthest(triu(r), r) == 0);
+      const auto [u, s, vh] = linalg::svd(x);
+      CHECK(farthest(matmul(u * unsqueeze(s, -2), vh), x) < near);
+      CHECK(farthest(matmul(t(u), u), expand(unit, {2, -1, -1})) < near);
+      CHECK(farthest(matmul(vh, t(vh)), expand(unit, {2, -1, -1})) < near);
+      CHECK(sum(to(slice(s, -1, 1, 99) > slice(s, -1, 0, -1), int64)).item<std::int64_t>() == 0);
+      if (m != n) continue;
+      const Tensor square = x + t(x);
+      const auto [values, vectors] = linalg::eigh(square);
+      CHECK(farthest(matmul(vectors * unsqueeze(values, -2), t(vectors)), square) < near);
+      const Tensor definite = matmul(x, t(x)) + unit, l = linalg::cholesky(definite);
+      CHECK(farthest(matmul(l, t(l)), definite) < near * 100);
+      CHECK(farthest(matmul(x, linalg::inv(x)), expand(unit, {2, -1, -1})) < near * 10);
+      CHECK(farthest(matmul(x, linalg::solve(x, x)), x) < near * 10);
+    }
+  }
+}
+
+TEST_CASE("linalg: float32 results are those of float64, rounded") {
+  Generator generator(3);
+  const Tensor x = randn({20, 20}, float32, generator), y = to(x, float64);
+  CHECK(farthest(linalg::inv(x), to(linalg::inv(y), float32)) == 0);
+  CHECK(farthest(linalg::svd(x).s, to(linalg::svd(y).s, float32)) == 0);
+}
+
+TEST_CASE("linalg: cholesky and eigh read the lower triangle alone") {
+  const Tensor x = tensor({{4., 99.}, {2., 5.}}, float64), whole = tensor({{4., 2.}, {2., 5.}}, float64);
+  CHECK(farthest(linalg::cholesky(x), linalg::cholesky(whole)) == 0);
+  CHECK(farthest(linalg::eigh(x).vectors, linalg::eigh(whole).vectors) == 0);
+}
+
+TEST_CASE("linalg: NaN and infinities stay in their matrix, and decompositions without a result say so") {
+  for (const double bad : {not_a_number, inf, -inf}) {
+    for (std::int64_t place = 0; place < 9; ++place) {
+      Tensor broken = eye(3, float64);
+      slice(reshape(broken, {9}), 0, place, place + 1).assign(full({}, bad, float64));
+      const Tensor x = stack({eye(3, float64), broken});
+      for (const Tensor& y : {linalg::inv(x), linalg::solve(x, ones({3, 1}, float64)), linalg::det(x), linalg::slogdet(x).logabsdet, linalg::slogdet(x).sign,
+                              linalg::qr(x).q, linalg::qr(x).r}) {
+        CHECK(!std::isnan(sum(select(y, 0, 0)).item<double>()));
+        CHECK(all_nan(select(y, 0, 1)));
+      }
+      CHECK_THROWS_AS(linalg::cholesky(x), LinAlgError);
+      CHECK_THROWS_AS(linalg::svd(x), LinAlgError);
+      CHECK_THROWS_AS(linalg::eigh(x), LinAlgError);
+    }
+  }
+  CHECK(all_nan(linalg::solve(eye(2), tensor({1., not_a_number}))));
+}
+
+TEST_CASE("linalg: singular matrices") {
+  Tensor x = tensor({{1., 2.}, {2., 4.}}, float64);
+  x.set_requires_grad();
+  CHECK(linalg::det(x).item<double>() == 0);
+  CHECK(linalg::slogdet(x).sign.item<double>() == 0);
+  CHECK(linalg::slogdet(x).logabsdet.item<double>() == -inf);
+  CHECK_THROWS_AS(linalg::det(x).backward(), LinAlgError);
+  CHECK_FALSE(x.grad().defined());
+  CHECK_THROWS_AS(linalg::qr(Tensor(x.array().reshape({1, 4}), true)).r.backward(ones({1, 4}, float64)), NotImplementedError);
+}
+
+TEST_CASE("linalg: equal and vanishing singular values have gradients of their own") {
+  Tensor x = Tensor(eye(3, float64).array().copy(), true);
+  sum(linalg::svd(x).s).backward();
+  CHECK(farthest(x.grad(), eye(3, float64)) < 1e-15);
+  x.zero_grad();
+  sum(linalg::eigh(x).values).backward();
+  CHECK(farthest(x.grad(), eye(3, float64)) < 1e-15);
+  Tensor zero = Tensor(zeros({3, 2}, float64).array(), true);
+  sum(linalg::svd(zero).s).backward();
+  CHECK(std::isfinite(sum(zero.grad()).item<double>()));
+}
+
+TEST_CASE("linalg: gradients through what uses several results") {
+  Generator generator(5);
+  Tensor x = randn({4, 3}, float64, generator);
+  x.set_requires_grad();
+  const auto pseudo_inverse = [](const std::vector<Tensor>& in) {
+    const auto [u, s, vh] = linalg::svd(in[0]);
+    return matmul(t(vh) / unsqueeze(s, -2), t(u));
+  };
+  CHECK(farthest(matmul(pseudo_inverse({x}), x), eye(3, float64)) < 1e-12);
+  const GradCheck svd = gradcheck(pseudo_inverse, {x});
+  CHECK_MESSAGE(svd.ok, svd.message);
+  const GradCheck qr = gradcheck([](const std::vector<Tensor>& in) {
+    const auto [q, r] = linalg::qr(in[0]);
+    return linalg::solve(r, t(q));  // the pseudo-inverse again
+  }, {x});
+  CHECK_MESSAGE(qr.ok, qr.message);
+  const GradCheck root = gradgradcheck([](const std::vector<Tensor>& in) {
+    const auto [values, vectors] = linalg::eigh(matmul(t(in[0]), in[0]));
+    return matmul(vectors * unsqueeze(sqrt(values), -2), t(vectors));
+  }, {x}, {.absolute = 1e-7, .relative = 1e-5});
+  CHECK_MESSAGE(root.ok, root.message);
+}
