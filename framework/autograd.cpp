@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <map>
 #include <mutex>
 #include <unordered_map>
@@ -16,152 +15,8 @@
 namespace gradus {
 
 namespace {
-std::atomic<std::uint64_t> next_number{1};
-std::atomic<std::int64_t> node_count{0};
-}  // namespace
-
-std::int64_t live_nodes() { return node_count; }
-
-// ---- nodes
-
-Node::Node(const char* op_, const Array& output)
-    : op(op_), number(next_number.fetch_add(1, std::memory_order_relaxed)), shape(output.shape()), dtype(output.dtype()) {
-  node_count.fetch_add(1, std::memory_order_relaxed);
-}
-
-Node::~Node() {
-  release();
-  node_count.fetch_sub(1, std::memory_order_relaxed);
-}
-
-void Node::release() {
-  freed = true;
-  backward = nullptr;
-  seen.clear();
-  for (auto& input : inputs) {
-    if (input) bury(std::move(input));
-  }
-  inputs.clear();
-}
-
-void Node::check_versions() const {
-  const bool exchanged = std::any_of(inputs.begin(), inputs.end(), [](const auto& x) { return x && x->is_leaf() && x->freed; });
-  const bool written = std::any_of(seen.begin(), seen.end(), [](const Seen& s) {
-    const auto storage = s.storage.lock();
-    return storage && storage->version() != s.version;
-  });
-  if (exchanged || written) {
-    throw VersionError(fmt::format("{}: a tensor that its backward may need was changed after forward "
-                                   "(an optimiser step or assign() between forward and backward?)", op));
-  }
-}
-
-void bury(std::shared_ptr<Node> node) noexcept {
-  // A plain pointer, so that it is still there when static objects and other threads' locals die.
-  thread_local std::vector<std::shared_ptr<Node>>* grave = nullptr;
-  if (node.use_count() > 1) return;
-  if (grave) {
-    grave->push_back(std::move(node));
-    return;
-  }
-  std::vector<std::shared_ptr<Node>> nodes;
-  grave = &nodes;
-  nodes.push_back(std::move(node));
-  while (!nodes.empty()) {
-    auto last = std::move(nodes.back());
-    nodes.pop_back();
-    last.reset();  // may push more
-  }
-  grave = nullptr;
-}
-
-bool Self::needs(std::size_t input) const {
-  return node_->inputs[input] != nullptr && (input >= 64 || (wanted_ >> input & 1));
-}
-
-// ---- recording
-
-namespace {
-thread_local Observer* observer = nullptr;
-}  // namespace
-
-Observer::Observer(Function f, bool steps, BackwardFunction backward)
-    : f_(std::move(f)), backward_(std::move(backward)), steps_(steps), before_(std::exchange(observer, this)) {}
-Observer::~Observer() { observer = before_; }
-bool Observer::wants_steps() { return observer && observer->steps_; }
-
-void Observer::notify(const char* op, const Tensor& output, const Tensor* inputs, std::size_t n) {
-  if (!observer) [[likely]] return;
-  struct Pause {  // ops that the observer itself runs are not observed
-    Observer* paused = std::exchange(observer, nullptr);
-    ~Pause() { observer = paused; }
-  } pause;
-  pause.paused->f_(op, output, std::vector<Tensor>(inputs, inputs + n));
-}
-
-void Observer::notify_backward(const char* op, bool done) {
-  if (observer && observer->backward_) [[unlikely]] observer->backward_(op, done);
-}
-
-namespace detail {
-
-Tensor plain(const char* op, Array output, const Tensor* inputs, std::size_t n) {
-  Tensor out(std::move(output));
-  Observer::notify(op, out, inputs, n);
-  return out;
-}
-
-void require_lambdas(const char* op, const Tensor* inputs, std::size_t n, std::size_t lambdas) {
-  bool fits = lambdas <= n;
-  for (std::size_t i = lambdas; i < n; ++i) fits = fits && !inputs[i].requires_grad();
-  if (!fits) throw GradientError(fmt::format("{}: {} backward lambdas for {} inputs", op, lambdas, n));
-}
-
-bool wants_graph(const Tensor* inputs, std::size_t n) {
-  return grad_enabled() && std::any_of(inputs, inputs + n, [](const Tensor& x) { return x.requires_grad(); });
-}
-
-Tensor record_node(const char* op, Array output, const Tensor* inputs, std::size_t n, BackwardFunction backward) {
-  auto node = std::make_shared<Node>(op, output);
-  node->inputs.reserve(n);
-  node->seen.reserve(n + 1);
-  const auto see = [&](const Array& a) { node->seen.push_back({a.storage(), a.storage()->version()}); };
-  for (std::size_t i = 0; i < n; ++i) {
-    node->inputs.push_back(inputs[i].node());
-    if (inputs[i].defined()) see(inputs[i].array());
-  }
-  see(output);
-  node->backward = std::move(backward);
-  Tensor out(std::move(output), std::move(node));
-  Observer::notify(op, out, inputs, n);
-  return out;
-}
-
-}  // namespace detail
-
-Tensor record(const char* op, Array output, const std::vector<Tensor>& inputs, BackwardFunction backward) {
-  if (!detail::wants_graph(inputs.data(), inputs.size())) return detail::plain(op, std::move(output), inputs.data(), inputs.size());
-  return detail::record_node(op, std::move(output), inputs.data(), inputs.size(), std::move(backward));
-}
-
-// ---- the walk
-
-namespace {
 
 using NodePtr = std::shared_ptr<Node>;
-
-// Every node that `root` was made from, itself included. Iterative: a chain may be a million long.
-std::vector<NodePtr> reachable(const NodePtr& root) {
-  std::vector<NodePtr> nodes{root};
-  std::unordered_set<const Node*> seen{root.get()};
-  for (std::size_t i = 0; i < nodes.size(); ++i) {
-    for (std::size_t k = 0; k < nodes[i]->inputs.size(); ++k) {
-      const NodePtr input = nodes[i]->inputs[k];
-      if (input && seen.insert(input.get()).second) nodes.push_back(input);
-    }
-  }
-  return nodes;
-}
 
 // Is `g` the only way to see these values?
 bool is_private(const Tensor& g) {
@@ -180,21 +35,44 @@ void accumulate(Tensor& sum, const Tensor& g, bool create_graph) {
   }
 }
 
+// A complete gradient as the hooks of its tensor leave it.
+Tensor hooked(const Node& node, Tensor g) {
+  if (!node.extra) return g;
+  const auto hooks = node.extra->hooks;  // a copy: a hook may add one
+  for (const auto& weak : hooks) {
+    const GradientHook hook = weak.lock();
+    const Tensor replaced = hook ? (*hook)(g) : Tensor();
+    if (!replaced.defined()) continue;
+    if (replaced.shape() != node.shape || replaced.dtype() != node.dtype) {
+      throw GradientError(fmt::format("on_gradient: the hook's gradient must be like its tensor\n  tensor    {} {}  {}\n"
+                                      "  gradient  {} {}", node.shape.str(), name(node.dtype), node.name(),
+                                      replaced.shape().str(), name(replaced.dtype())));
+    }
+    g = replaced;
+  }
+  return g;
+}
+
 class Walk {
  public:
-  Walk(const NodePtr& root, Tensor::BackwardOptions options) : root_(root), options_(options) {
-    options_.retain_graph |= options_.create_graph;
-  }
+  explicit Walk(Tensor::BackwardOptions options) : options_(options) { options_.retain_graph |= options_.create_graph; }
 
-  // Only paths that end in these nodes are walked; without a call, all are.
-  void only_towards(const std::vector<NodePtr>& targets) {
+  void start(const Tensor& output, const Tensor& gradient) { seeds_.emplace_back(output.node(), gradient); }
+
+  // Only paths that end in these nodes are walked; without a call, all are. borders: nor does any path lead through one.
+  void only_towards(const std::vector<NodePtr>& targets, bool borders) {
     selective_ = true;
     for (const auto& t : targets) {
-      if (t) useful_.insert(t.get()), wanted_.emplace(t.get(), Tensor());
+      if (!t) continue;
+      useful_.insert(t.get()), wanted_.emplace(t.get(), Tensor());
+      if (borders) borders_.insert(t.get());
     }
-    auto nodes = reachable(root_);
+    std::vector<NodePtr> roots;
+    for (const auto& [node, gradient] : seeds_) roots.push_back(node);
+    auto nodes = reachable(roots, borders_);
     std::sort(nodes.begin(), nodes.end(), [](const auto& a, const auto& b) { return a->number < b->number; });
     for (const auto& node : nodes) {
+      if (borders_.count(node.get())) continue;
       if (node->freed && !node->is_leaf()) useful_.insert(node.get());  // nobody knows any more where it led: step() throws
       for (const auto& input : node->inputs) {
         if (input && useful_.count(input.get())) useful_.insert(node.get());
@@ -202,23 +80,18 @@ class Walk {
     }
   }
 
-  void run(const Tensor& seed) {
+  void run() {
     GradMode mode(options_.create_graph);
     try {
-      deliver(root_, seed);
+      for (const auto& [node, gradient] : seeds_) deliver(node, gradient);
       while (!pending_.empty()) {  // highest number first: everything made from a node comes before the node itself
         const auto first = pending_.begin();
         step(first->second.first, std::move(first->second.second));
         pending_.erase(first);
       }
+      for (auto& [number, leaf] : leaves_) finish(*leaf.first, leaf.second);
     } catch (...) {
-      if (!options_.retain_graph) {
-        for (const auto& [number, entry] : pending_) {
-          for (const auto& node : reachable(entry.first)) {
-            if (!node->is_leaf()) node->release();
-          }
-        }
-      }
+      if (!options_.retain_graph) free_pending();
       throw;
     }
   }
@@ -250,13 +123,26 @@ class Walk {
     auto& slot = (node->is_leaf() ? leaves_ : pending_)[node->number];
     slot.first = node;
     accumulate(slot.second, g, options_.create_graph);
-    if (node->is_leaf() && selective_) {
-      if (const auto it = wanted_.find(node.get()); it != wanted_.end()) it->second = slot.second;
+  }
+
+  // g is complete. False: nobody asked for it, and it may lack what came by other paths.
+  bool finish(const Node& node, Tensor& g) {
+    if (selective_ && !useful_.count(&node)) return false;
+    if (!borders_.count(&node)) g = hooked(node, std::move(g));
+    if (const auto it = wanted_.find(&node); it != wanted_.end()) it->second = g;
+    return true;
+  }
+
+  void free_pending() {
+    std::vector<NodePtr> roots;
+    for (const auto& [number, entry] : pending_) roots.push_back(entry.first);
+    for (const auto& node : reachable(roots, borders_)) {
+      if (!node->is_leaf() && !borders_.count(node.get())) node->release();
     }
   }
 
   void step(const NodePtr& node, Tensor g) {
-    if (const auto it = wanted_.find(node.get()); it != wanted_.end()) it->second = g;
+    if (!finish(*node, g) || borders_.count(node.get())) return;
     std::uint64_t wanted = ~std::uint64_t{0};
     if (selective_) {
       bool any = false;
@@ -272,9 +158,9 @@ class Walk {
                                         "pass retain_graph to the first one to use it twice", node->op));
     }
     node->check_versions();
-    Observer::notify_backward(node->op, false);
-    const Gradients grads = node->backward(g, Self(node, wanted));
-    Observer::notify_backward(node->op, true);
+    Observer::notify_backward({node->op, *node, g, nullptr});
+    const Gradients grads = gradients_of(node, g, wanted);
+    Observer::notify_backward({node->op, *node, g, &grads});
     g = Tensor();
     bool fits = grads.size() <= node->inputs.size();
     for (std::size_t i = grads.size(); i < node->inputs.size(); ++i) fits = fits && !node->inputs[i];
@@ -284,6 +170,16 @@ class Walk {
     }
     deliver_all(node->op, node->inputs, grads, wanted);
     if (!options_.retain_graph) node->release();
+  }
+
+  Gradients gradients_of(const NodePtr& node, const Tensor& g, std::uint64_t wanted) {
+    try {
+      return node->backward(g, Self(node, wanted));
+    } catch (...) {
+      const Gradients none;
+      Observer::notify_backward({node->op, *node, g, &none});
+      throw;
+    }
   }
 
   void deliver_all(const char* op, const std::vector<NodePtr>& inputs, const Gradients& grads, std::uint64_t wanted) {
@@ -299,10 +195,10 @@ class Walk {
     }
   }
 
-  NodePtr root_;
+  std::vector<std::pair<NodePtr, Tensor>> seeds_;
   Tensor::BackwardOptions options_;
   bool selective_ = false;
-  std::unordered_set<const Node*> useful_;
+  std::unordered_set<const Node*> useful_, borders_;
   std::unordered_map<const Node*, Tensor> wanted_;
   std::map<std::uint64_t, std::pair<NodePtr, Tensor>, std::greater<>> pending_, leaves_;
 };
@@ -332,37 +228,87 @@ void Tensor::backward() const { backward(Tensor(), BackwardOptions()); }
 void Tensor::backward(const Tensor& gradient) const { backward(gradient, BackwardOptions()); }
 
 void Tensor::backward(const Tensor& gradient, BackwardOptions options) const {
-  const Tensor seed = checked_seed("backward", *this, gradient);
-  Walk walk(node(), options);
-  walk.run(seed);
+  Walk walk(options);
+  walk.start(*this, checked_seed("backward", *this, gradient));
+  walk.run();
   walk.commit();
 }
 
-Gradients grad(const Tensor& output, const std::vector<Tensor>& inputs, const Tensor& gradient, Tensor::BackwardOptions options) {
-  const Tensor seed = checked_seed("grad", output, gradient);
+namespace {
+Gradients walk_to(Walk& walk, const std::vector<Tensor>& inputs, bool borders) {
   std::vector<NodePtr> targets;
-  for (const auto& x : inputs) {
-    if (x.defined() && !x.requires_grad()) throw GradientError("grad: an input requires no gradient");
-    targets.push_back(x.node());
-  }
-  Walk walk(output.node(), options);
-  walk.only_towards(targets);
-  walk.run(seed);
+  for (const auto& x : inputs) targets.push_back(x.node());
+  walk.only_towards(targets, borders);
+  walk.run();
   Gradients out;
   for (const auto& t : targets) out.push_back(walk.gradient_of(t.get()));
   return out;
 }
+}  // namespace
+
+Gradients grad(const TensorList& outputs, const std::vector<Tensor>& inputs, const TensorList& gradients,
+               Tensor::BackwardOptions options) {
+  if (!gradients.empty() && gradients.size() != outputs.size()) {
+    throw GradientError(fmt::format("grad: {} gradients for {} outputs", gradients.size(), outputs.size()));
+  }
+  Walk walk(options);
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    walk.start(outputs[i], checked_seed("grad", outputs[i], gradients.empty() ? Tensor() : gradients[i]));
+  }
+  for (const auto& x : inputs) {
+    if (x.defined() && !x.requires_grad()) throw GradientError("grad: an input requires no gradient");
+  }
+  return walk_to(walk, inputs, false);
+}
+
+Gradients detail::grad_up_to(const Tensor& output, const std::vector<Tensor>& inputs, const Tensor& g,
+                             Tensor::BackwardOptions options) {
+  Walk walk(options);
+  walk.start(output, checked_seed("grad", output, g));
+  Gradients out = walk_to(walk, inputs, true);
+  for (std::size_t i = 0; i < inputs.size(); ++i) {  // given twice: it is one gradient all the same
+    const auto same = [&](const Tensor& x) { return x.node() == inputs[i].node(); };
+    const auto end = inputs.begin() + static_cast<std::ptrdiff_t>(i);
+    if (std::find_if(inputs.begin(), end, same) != end) out[i] = Tensor();
+  }
+  return out;
+}
 
 Gradients detail::grad_where_needed(const Tensor& output, const std::vector<Tensor>& inputs, const Tensor& g) {
-  std::vector<Tensor> needed;
-  for (const auto& x : inputs) {
-    if (x.requires_grad()) needed.push_back(x);
+  return grad_up_to(output, inputs, g, {.retain_graph = true, .create_graph = true});
+}
+
+Jvp jvp(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs,
+        const std::vector<Tensor>& tangents) {
+  if (tangents.size() != inputs.size()) {
+    throw GradientError(fmt::format("jvp: {} tangents for {} inputs", tangents.size(), inputs.size()));
   }
-  const Gradients found = grad(output, needed, g, {.retain_graph = true, .create_graph = true});
-  Gradients out;
-  std::size_t next = 0;
-  for (const auto& x : inputs) out.push_back(x.requires_grad() ? found[next++] : Tensor());
-  return out;
+  std::vector<Tensor> leaves;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const Tensor &x = inputs[i], &t = tangents[i];
+    if (!is_float(x.dtype())) reject_dtype("jvp", "inputs of floating point", x.dtype());
+    if (t.defined() && (t.shape() != x.shape() || t.dtype() != x.dtype())) {
+      throw ShapeError(fmt::format("jvp: a tangent must be like its input\n  input    {} {}\n  tangent  {} {}", x.shape().str(),
+                                   name(x.dtype()), t.shape().str(), name(t.dtype())));
+    }
+    leaves.push_back(x.detach().set_requires_grad());
+  }
+  GradMode recorded(true);
+  const Tensor y = f(leaves);
+  const Jvp none{y.detach(), zeros_like(y)};
+  if (!y.requires_grad()) return none;
+  // The gradients for a seed are linear in it; their own gradient, the transpose of that map, takes tangents to tangents.
+  // Any seed would do, but for formulas that treat a gradient of exactly 0 apart.
+  Generator generator(0);
+  const Tensor seed = randn(y.shape(), y.dtype(), generator).set_requires_grad();
+  const Gradients linear_in_seed = grad(y, leaves, seed, {.create_graph = true});
+  TensorList outputs, directions;
+  for (std::size_t i = 0; i < leaves.size(); ++i) {
+    if (!tangents[i].defined() || !linear_in_seed[i].requires_grad()) continue;
+    outputs.push_back(linear_in_seed[i]), directions.push_back(tangents[i].detach());
+  }
+  const Tensor tangent = grad(outputs, {seed}, directions)[0];
+  return {y.detach(), tangent.defined() ? tangent : none.tangent};
 }
 
 }  // namespace gradus

@@ -68,10 +68,46 @@ Tensor record(const char* op, Array output, std::initializer_list<Tensor> inputs
 // For a list of inputs whose length is known at run time (cat, stack).
 Tensor record(const char* op, Array output, const std::vector<Tensor>& inputs, BackwardFunction backward);
 
-// d(sum of output * gradient)/d(input) for each input, leaving every grad() alone; the inputs may be leaves or not. An input
-// that output does not depend on gets an undefined Tensor.
-Gradients grad(const Tensor& output, const std::vector<Tensor>& inputs, const Tensor& gradient = {},
+// One tensor or several, where a function takes either.
+struct TensorList : std::vector<Tensor> {
+  TensorList() = default;
+  TensorList(const Tensor& one) : vector{one} {}
+  TensorList(std::initializer_list<Tensor> several) : vector(several) {}
+  TensorList(std::vector<Tensor> several) : vector(std::move(several)) {}
+};
+
+// d(sum of outputs * gradients)/d(input) for each input, leaving every grad() alone; the inputs may be leaves or not. An input
+// that no output depends on gets an undefined Tensor. gradients: as many as outputs, or none; an undefined one is 1 for an
+// output of one element.   grad(loss, {w, b})   grad({y, z}, {x}, {gy, gz}, {.create_graph = true})
+Gradients grad(const TensorList& outputs, const std::vector<Tensor>& inputs, const TensorList& gradients = {},
                Tensor::BackwardOptions options = {});
+
+// f(inputs) and its directional derivative Σ ∂f/∂input · tangent, by backward twice: f needs gradients of gradients. Tangents
+// are like their inputs, which are floating point; an undefined one is 0. Neither result is part of a graph.
+struct Jvp {
+  Tensor output, tangent;
+};
+Jvp jvp(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs,
+        const std::vector<Tensor>& tangents);
+
+// A hook is called while this handle lives; reset() removes it. The graph never owns a hook: one that captures its own tensor
+// leaks nothing.
+using GradientHook = std::shared_ptr<const std::function<Tensor(const Tensor& g)>>;
+namespace detail {
+GradientHook add_gradient_hook(const Tensor& x, std::function<Tensor(const Tensor& g)> f);
+}
+// f(g) sees the gradient of x, a leaf or a result of an op, as soon as it is complete in a backward() or grad(): before the op
+// uses it, before the leaf adds it to grad(). What f returns takes its place, in x's shape and dtype (GradientError); undefined
+// or void: it stays. Hooks of one tensor run in the order of their making. When one throws, no grad() has changed.
+//   const auto hook = on_gradient(h, [](const Tensor& g) { return g * 0.5; });
+template <class F>
+[[nodiscard]] GradientHook on_gradient(const Tensor& x, F f) {
+  if constexpr (std::is_void_v<std::invoke_result_t<F&, const Tensor&>>) {
+    return detail::add_gradient_hook(x, [f = std::move(f)](const Tensor& g) mutable { return f(g), Tensor(); });
+  } else {
+    return detail::add_gradient_hook(x, std::move(f));
+  }
+}
 
 // The gradients of a fused op when they must themselves be differentiable: recompute `composed` and differentiate that.
 // Inputs that need no gradient (or are undefined) get an undefined one.
@@ -84,20 +120,28 @@ Gradients through(F&& composed, const std::vector<Tensor>& inputs, const Tensor&
   return detail::grad_where_needed(composed(), inputs, g);
 }
 
+// What an observer sees of backward: one recorded op.
+struct BackwardStep {
+  const char* op;
+  const Node& node;            // tells steps apart
+  const Tensor& gradient;      // of the op's output
+  const Gradients* gradients;  // of its inputs (none when its backward threw); null: they are about to be made
+};
+
 // While alive, f(op, output, inputs) sees every op of this thread as it runs, forward and backward: to teach, to profile, to find
 // where a NaN comes from. With `steps`, attention runs as its composition, so that its scores and weights are seen too.
-// backward(op, done) is called before and after the gradients of a recorded op are made. Observers nest; the innermost one sees.
+// backward(step) is called before and after the gradients of a recorded op are made. Observers nest; the innermost one sees.
 class Observer {
  public:
   using Function = std::function<void(const char* op, const Tensor& output, const std::vector<Tensor>& inputs)>;
-  using BackwardFunction = std::function<void(const char* op, bool done)>;
+  using BackwardFunction = std::function<void(const BackwardStep& step)>;
   explicit Observer(Function f, bool steps = false, BackwardFunction backward = {});
   ~Observer();
   Observer(const Observer&) = delete;
   Observer& operator=(const Observer&) = delete;
   static bool wants_steps();  // does this thread's innermost one?
   static void notify(const char* op, const Tensor& output, const Tensor* inputs, std::size_t n);
-  static void notify_backward(const char* op, bool done);
+  static void notify_backward(const BackwardStep& step);
 
  private:
   Function f_;

@@ -18,6 +18,7 @@ struct DTypeError : Error { using Error::Error; };           // element types th
 struct GradientError : Error { using Error::Error; };        // misuse of backward
 struct GraphFreedError : GradientError { using GradientError::GradientError; };  // second backward without retain_graph
 struct VersionError : GradientError { using GradientError::GradientError; };     // a value changed between forward and backward
+struct AnomalyError : Error { using Error::Error; };         // a NaN or an infinity, under DetectAnomaly
 struct FileError : Error { using Error::Error; };            // a file that can't be read, written or believed
 struct ConfigError : Error { using Error::Error; };          // a setting outside its range
 struct LinAlgError : Error { using Error::Error; };          // a matrix that is singular, or not positive definite

@@ -1,5 +1,7 @@
 #pragma once
 // Private to the engine: what a recorded op or a leaf keeps.
+#include <unordered_set>
+
 #include "framework/autograd.h"
 
 namespace gradus {
@@ -31,9 +33,47 @@ class Node {
     std::uint64_t version;
   };
   std::vector<Seen> seen;
+
+  struct Extra {  // what few nodes have
+    std::string name;  // of a leaf: its tensor's
+    std::vector<std::weak_ptr<const std::function<Tensor(const Tensor& g)>>> hooks;
+  };
+  std::unique_ptr<Extra> extra;
+  const std::string& name() const;
+  void set_name(const std::string& name);
 };
 
 // Drops a reference without recursion, however long the chain of nodes that dies with it.
 void bury(std::shared_ptr<Node> node) noexcept;
+
+// Every node that the roots were made from, themselves included, each once; what lies behind a border is left out. Iterative: a
+// chain may be a million long.
+std::vector<std::shared_ptr<Node>> reachable(const std::vector<std::shared_ptr<Node>>& roots,
+                                             const std::unordered_set<const Node*>& borders = {});
+
+// While alive, collects the tensors that this thread's ops read, that require a gradient and existed before: what a function
+// run under NoGrad captures.
+class Captured {
+ public:
+  Captured();
+  ~Captured();
+  Captured(const Captured&) = delete;
+  Captured& operator=(const Captured&) = delete;
+
+  void add(const Tensor& x);
+  const std::vector<Tensor>& tensors() const { return tensors_; }
+
+ private:
+  std::uint64_t first_;  // number of the first node that is made meanwhile
+  std::vector<Tensor> tensors_;
+  std::unordered_set<const Node*> known_;
+  Captured* before_;
+};
+
+namespace detail {
+// As grad, but for the step from these inputs alone: where one was made from another, that path is not walked, and no hook of
+// theirs runs. An input that requires no gradient, or was there before, gets an undefined one.
+Gradients grad_up_to(const Tensor& output, const std::vector<Tensor>& inputs, const Tensor& g, Tensor::BackwardOptions options);
+}  // namespace detail
 
 }  // namespace gradus

@@ -15,6 +15,7 @@ class Storage {
   Storage& operator=(const Storage&) = delete;
 
   void* data() const { return data_; }
+  std::size_t bytes() const { return bytes_; }
   // Counts the times that somebody asked to write; backward compares it with the count at forward.
   std::uint64_t version() const { return version_.load(std::memory_order_relaxed); }
   void bump_version() { version_.fetch_add(1, std::memory_order_relaxed); }

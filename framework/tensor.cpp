@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "framework/error.h"
 #include "framework/node.h"
 
@@ -42,7 +44,10 @@ bool Tensor::is_leaf() const { return !impl().node || impl().node->is_leaf(); }
 Tensor& Tensor::set_requires_grad(bool on) {
   if (!is_leaf()) throw GradientError("set_requires_grad: only a leaf can be told; detach() the tensor first");
   if (on && !is_float(dtype())) reject_dtype("set_requires_grad", "a floating-point tensor", dtype());
-  if (on && !impl_->node) impl_->node = std::make_shared<Node>(nullptr, impl_->array);
+  if (on && !impl_->node) {
+    impl_->node = std::make_shared<Node>(nullptr, impl_->array);
+    if (impl_->name) impl_->node->set_name(*impl_->name);
+  }
   if (!on) impl_->node.reset();
   return *this;
 }
@@ -78,8 +83,9 @@ void Tensor::set_array(Array array) const {
   if (!is_leaf()) throw GradientError("set_array: this tensor is the result of an op; only leaves can be exchanged");
   if (impl().node) {
     if (!is_float(array.dtype())) reject_dtype("set_array", "a floating-point array for a learned tensor", array.dtype());
-    impl_->node->freed = true;
-    impl_->node = std::make_shared<Node>(nullptr, array);
+    const auto old = std::exchange(impl_->node, std::make_shared<Node>(nullptr, array));
+    old->freed = true;
+    impl_->node->extra = std::move(old->extra);  // its name and its hooks
   }
   impl_->array = std::move(array);
 }
@@ -89,6 +95,7 @@ void Tensor::set_name(const std::string& name) const {
   impl();
   if (!impl_->name) impl_->name = std::make_unique<std::string>(name);
   else if (*impl_->name != name) *impl_->name = name;
+  if (impl_->node && impl_->node->is_leaf()) impl_->node->set_name(name);
 }
 
 const std::shared_ptr<Node>& Tensor::node() const { return impl_ ? impl_->node : no_node; }

@@ -36,10 +36,10 @@ Profile::Profile()
             o.forward_flops += forward, o.backward_flops += backward;
           },
           false,
-          [this](const char* op, bool done) {
+          [this](const BackwardStep& step) {
             const double seconds = lap();
-            if (done) ops_[op].backward += seconds;
-            in_backward_ = !done;
+            if (step.gradients) ops_[step.op].backward += seconds;
+            in_backward_ = step.gradients == nullptr;
           }) {}
 
 double Profile::lap() {

@@ -1,0 +1,197 @@
+// What is recorded: nodes, and who watches while they are made. The walk back is in autograd.cpp.
+#include "framework/node.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+
+#include "framework/error.h"
+
+namespace gradus {
+
+namespace {
+std::atomic<std::uint64_t> next_number{1};
+std::atomic<std::int64_t> node_count{0};
+}  // namespace
+
+std::int64_t live_nodes() { return node_count; }
+
+// ---- nodes
+
+Node::Node(const char* op_, const Array& output)
+    : op(op_), number(next_number.fetch_add(1, std::memory_order_relaxed)), shape(output.shape()), dtype(output.dtype()) {
+  node_count.fetch_add(1, std::memory_order_relaxed);
+}
+
+Node::~Node() {
+  release();
+  node_count.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void Node::release() {
+  freed = true;
+  backward = nullptr;
+  seen.clear();
+  for (auto& input : inputs) {
+    if (input) bury(std::move(input));
+  }
+  inputs.clear();
+}
+
+void Node::check_versions() const {
+  const bool exchanged = std::any_of(inputs.begin(), inputs.end(), [](const auto& x) { return x && x->is_leaf() && x->freed; });
+  const bool written = std::any_of(seen.begin(), seen.end(), [](const Seen& s) {
+    const auto storage = s.storage.lock();
+    return storage && storage->version() != s.version;
+  });
+  if (exchanged || written) {
+    throw VersionError(fmt::format("{}: a tensor that its backward may need was changed after forward "
+                                   "(an optimiser step or assign() between forward and backward?)", op));
+  }
+}
+
+void bury(std::shared_ptr<Node> node) noexcept {
+  // A plain pointer, so that it is still there when static objects and other threads' locals die.
+  thread_local std::vector<std::shared_ptr<Node>>* grave = nullptr;
+  if (node.use_count() > 1) return;
+  if (grave) {
+    grave->push_back(std::move(node));
+    return;
+  }
+  std::vector<std::shared_ptr<Node>> nodes;
+  grave = &nodes;
+  nodes.push_back(std::move(node));
+  while (!nodes.empty()) {
+    auto last = std::move(nodes.back());
+    nodes.pop_back();
+    last.reset();  // may push more
+  }
+  grave = nullptr;
+}
+
+const std::string& Node::name() const {
+  static const std::string none;
+  return extra ? extra->name : none;
+}
+
+void Node::set_name(const std::string& name) {
+  if (!extra) extra = std::make_unique<Extra>();
+  if (extra->name != name) extra->name = name;
+}
+
+std::vector<std::shared_ptr<Node>> reachable(const std::vector<std::shared_ptr<Node>>& roots,
+                                             const std::unordered_set<const Node*>& borders) {
+  std::vector<std::shared_ptr<Node>> nodes;
+  std::unordered_set<const Node*> seen;
+  const auto add = [&](const std::shared_ptr<Node>& node) {
+    if (node && seen.insert(node.get()).second) nodes.push_back(node);
+  };
+  for (const auto& root : roots) add(root);
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    if (borders.count(nodes[i].get())) continue;
+    for (std::size_t k = 0; k < nodes[i]->inputs.size(); ++k) add(nodes[i]->inputs[k]);
+  }
+  return nodes;
+}
+
+bool Self::needs(std::size_t input) const {
+  return node_->inputs[input] != nullptr && (input >= 64 || (wanted_ >> input & 1));
+}
+
+// ---- recording
+
+namespace {
+thread_local Observer* observer = nullptr;
+thread_local Captured* captured = nullptr;
+}  // namespace
+
+Observer::Observer(Function f, bool steps, BackwardFunction backward)
+    : f_(std::move(f)), backward_(std::move(backward)), steps_(steps), before_(std::exchange(observer, this)) {}
+Observer::~Observer() { observer = before_; }
+bool Observer::wants_steps() { return observer && observer->steps_; }
+
+void Observer::notify(const char* op, const Tensor& output, const Tensor* inputs, std::size_t n) {
+  if (!observer) [[likely]] return;
+  struct Pause {  // ops that the observer itself runs are not observed
+    Observer* paused = std::exchange(observer, nullptr);
+    ~Pause() { observer = paused; }
+  } pause;
+  pause.paused->f_(op, output, std::vector<Tensor>(inputs, inputs + n));
+}
+
+void Observer::notify_backward(const BackwardStep& step) {
+  if (observer && observer->backward_) [[unlikely]] observer->backward_(step);
+}
+
+Captured::Captured() : first_(next_number), before_(std::exchange(captured, this)) {}
+Captured::~Captured() { captured = before_; }
+
+void Captured::add(const Tensor& x) {
+  if (x.requires_grad() && x.node()->number < first_ && known_.insert(x.node().get()).second) tensors_.push_back(x);
+  if (before_) before_->add(x);
+}
+
+namespace detail {
+
+namespace {
+void announce(const char* op, const Tensor& output, const Tensor* inputs, std::size_t n) {
+  for (std::size_t i = 0; captured && i < n; ++i) captured->add(inputs[i]);
+  Observer::notify(op, output, inputs, n);
+}
+}  // namespace
+
+Tensor plain(const char* op, Array output, const Tensor* inputs, std::size_t n) {
+  Tensor out(std::move(output));
+  announce(op, out, inputs, n);
+  return out;
+}
+
+void require_lambdas(const char* op, const Tensor* inputs, std::size_t n, std::size_t lambdas) {
+  bool fits = lambdas <= n;
+  for (std::size_t i = lambdas; i < n; ++i) fits = fits && !inputs[i].requires_grad();
+  if (!fits) throw GradientError(fmt::format("{}: {} backward lambdas for {} inputs", op, lambdas, n));
+}
+
+bool wants_graph(const Tensor* inputs, std::size_t n) {
+  return grad_enabled() && std::any_of(inputs, inputs + n, [](const Tensor& x) { return x.requires_grad(); });
+}
+
+Tensor record_node(const char* op, Array output, const Tensor* inputs, std::size_t n, BackwardFunction backward) {
+  auto node = std::make_shared<Node>(op, output);
+  node->inputs.reserve(n);
+  node->seen.reserve(n + 1);
+  const auto see = [&](const Array& a) { node->seen.push_back({a.storage(), a.storage()->version()}); };
+  for (std::size_t i = 0; i < n; ++i) {
+    node->inputs.push_back(inputs[i].node());
+    if (inputs[i].defined()) see(inputs[i].array());
+  }
+  see(output);
+  node->backward = std::move(backward);
+  Tensor out(std::move(output), std::move(node));
+  announce(op, out, inputs, n);
+  return out;
+}
+
+}  // namespace detail
+
+Tensor record(const char* op, Array output, const std::vector<Tensor>& inputs, BackwardFunction backward) {
+  if (!detail::wants_graph(inputs.data(), inputs.size())) return detail::plain(op, std::move(output), inputs.data(), inputs.size());
+  return detail::record_node(op, std::move(output), inputs.data(), inputs.size(), std::move(backward));
+}
+
+GradientHook detail::add_gradient_hook(const Tensor& x, std::function<Tensor(const Tensor& g)> f) {
+  if (!x.requires_grad()) {
+    throw GradientError(fmt::format("on_gradient: the tensor {} requires no gradient",
+                                    x.defined() ? x.shape().str() : "(undefined)"));
+  }
+  Node& node = *x.node();
+  if (!node.extra) node.extra = std::make_unique<Node::Extra>();
+  auto& hooks = node.extra->hooks;
+  std::erase_if(hooks, [](const auto& hook) { return hook.expired(); });
+  const auto hook = std::make_shared<const std::function<Tensor(const Tensor& g)>>(std::move(f));
+  hooks.push_back(hook);
+  return hook;
+}
+
+}  // namespace gradus
