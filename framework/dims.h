@@ -48,6 +48,14 @@ class Dims {
   std::size_t size_ = 0;
 };
 
+// A height and a width, or one number for both: {3, 5}, 3. Of what has one axis, the one number.
+struct Size2 {
+  std::int64_t height, width;
+  Size2(std::int64_t both) : height(both), width(both) {}
+  Size2(std::int64_t h, std::int64_t w) : height(h), width(w) {}
+  friend bool operator==(const Size2&, const Size2&) = default;
+};
+
 using Shape = Dims;
 using Strides = Dims;  // in elements, not bytes; 0 along a broadcast axis
 

@@ -169,6 +169,19 @@ std::vector<Tensor> parameters(const M& model) {
   return detail::parameters(detail::members(model));
 }
 
+// The model's parameters no longer take part in training (or do again): they collect no gradient, and are saved as before.
+template <Model M>
+void freeze(const M& model, bool on = true) {
+  for (Tensor p : parameters(model)) p.set_requires_grad(!on);
+}
+// The parameters that are not frozen: what an optimiser takes. Adam adam(trainable_parameters(model))
+template <Model M>
+std::vector<Tensor> trainable_parameters(const M& model) {
+  std::vector<Tensor> list = parameters(model);
+  std::erase_if(list, [](const Tensor& p) { return !p.requires_grad(); });
+  return list;
+}
+
 // Parameters and buffers by name, without gradients; they share memory with the model.
 template <Model M>
 StateDict state_dict(const M& model) {

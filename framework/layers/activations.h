@@ -20,5 +20,13 @@ struct Tanh {
 struct Sigmoid {
   Tensor operator()(const Tensor& x) const { return sigmoid(x); }
 };
+struct Softmax {
+  std::int64_t axis;
+  Tensor operator()(const Tensor& x) const { return softmax(x, axis); }
+};
+struct LogSoftmax {
+  std::int64_t axis;
+  Tensor operator()(const Tensor& x) const { return log_softmax(x, axis); }
+};
 
 }  // namespace gradus

@@ -15,7 +15,8 @@ struct Linear {
   Parameter weight{detail::uniform_by_fan("Linear", {out, in}, in)};                        // (out, in)
   Parameter bias{with_bias ? detail::uniform_by_fan("Linear", {out}, in) : Tensor()};       // (out)
 
-  Tensor operator()(const Tensor& x) const { return linear(x, weight, bias); }
+  Tensor operator()(const Tensor& x) const { return apply(x, weight); }
+  Tensor apply(const Tensor& x, const Tensor& w) const { return linear(x, w, bias); }  // with another weight than its own
 };
 
 }  // namespace gradus

@@ -56,6 +56,17 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, dou
   });
 }
 
+Tensor rms_norm(const Tensor& x, const Tensor& weight, double eps) {
+  const auto operands = {Operand{"x", x}, Operand{"weight", weight}};
+  require_float("rms_norm", {{"x", x}, {"weight", weight.defined() ? weight : x}});
+  require(x.dim() >= 1, "rms_norm", "x needs an axis to normalise over", operands);
+  require(!weight.defined() || (weight.dim() == 1 && weight.size(0) == x.size(-1)), "rms_norm",
+          "weight must have one axis, as long as x's last", operands);
+  if (!(eps >= 0)) throw ConfigError(fmt::format("rms_norm: eps is {}, must be at least 0", eps));
+  const Tensor y = x * rsqrt(mean(x * x, -1, true) + eps);
+  return weight.defined() ? y * weight : y;
+}
+
 namespace {
 
 // x masked by what the stream drew, scaled: linear in x, so it is its own gradient.

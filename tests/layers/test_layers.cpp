@@ -167,3 +167,52 @@ TEST_CASE("layers: MultiHeadAttention") {
               [](const auto& layer, const Tensor& in) { return layer(in, in, in); }, x, {2, 3, 4},
               {"k_proj.weight", "out_proj.weight", "q_proj.weight", "v_proj.weight"});
 }
+
+TEST_CASE("layers: convolutions") {
+  manual_seed(1);
+  check_layer([] { return Conv1d{.in = 2, .out = 4, .kernel = 3, .padding = 1, .groups = 2}; }, call, randn({2, 2, 5}), {2, 4, 5},
+              {"bias", "weight"});
+  check_layer([] { return Conv2d{.in = 2, .out = 3, .kernel = {2, 3}, .stride = 2}; }, call, randn({2, 2, 4, 5}), {2, 3, 2, 2},
+              {"bias", "weight"});
+  check_layer([] { return Conv2d{.in = 2, .out = 3, .kernel = 1, .with_bias = false}; }, call, randn({1, 2, 2, 2}), {1, 3, 2, 2},
+              {"weight"});
+  check_layer([] { return ConvTranspose2d{.in = 2, .out = 4, .kernel = 2, .stride = 2, .groups = 2}; }, call, randn({1, 2, 2, 3}),
+              {1, 4, 4, 6}, {"bias", "weight"});
+  const Conv2d wide{8, 64, 3};
+  const double bound = 1 / std::sqrt(72.0);
+  CHECK(max(abs(wide.weight)).item() <= bound);
+  CHECK(max(abs(wide.weight)).item() > 0.99 * bound);
+  CHECK(max(abs(wide.bias)).item() > 0.8 * bound);
+  CHECK(max(abs(ConvTranspose2d{64, 8, 3}.weight)).item() > 0.99 * bound);
+  CHECK_THROWS_AS(void(Conv2d{4, 6, 3, 1, 0, 1, 0}), ConfigError);
+  CHECK_THROWS_AS(void(Conv2d{.in = 4, .out = 6, .kernel = 3, .groups = 4}), ConfigError);
+  CHECK_THROWS_WITH_AS(void(Conv1d{4, 6, 0}), "Conv1d: sizes must be at least 1, got a kernel of 0", ConfigError);
+  CHECK_THROWS_AS(void(Conv1d{0, 6, 2}), ConfigError);
+}
+
+TEST_CASE("layers: normalisations of channels, RMSNorm") {
+  manual_seed(1);
+  const Tensor x = randn({2, 4, 3, 2});
+  check_layer([] { return BatchNorm{4}; }, call, x, {2, 4, 3, 2},
+              {"bias", "num_batches_tracked", "running_mean", "running_var", "weight"});
+  check_layer([] { return GroupNorm{2, 4}; }, call, x, {2, 4, 3, 2}, {"bias", "weight"});
+  check_layer([] { return InstanceNorm{4}; }, call, x, {2, 4, 3, 2}, {});
+  check_layer([] { return InstanceNorm{.channels = 4, .affine = true}; }, call, x, {2, 4, 3, 2}, {"bias", "weight"});
+  check_layer([] { return RMSNorm{2}; }, call, x, {2, 4, 3, 2}, {"weight"});
+}
+
+TEST_CASE("layers: pooling and Flatten") {
+  manual_seed(1);
+  const Tensor image = randn({2, 2, 4, 6}), line = randn({2, 2, 6});
+  check_layer([] { return MaxPool2d{2}; }, call, image, {2, 2, 2, 3}, {});
+  check_layer([] { return MaxPool2d{.kernel = {2, 3}, .stride = 1, .padding = 1}; }, call, image, {2, 2, 5, 6}, {});
+  check_layer([] { return AvgPool2d{.kernel = 3, .stride = 2, .padding = 1}; }, call, image, {2, 2, 2, 3}, {});
+  check_layer([] { return AdaptiveAvgPool2d{{3, 1}}; }, call, image, {2, 2, 3, 1}, {});
+  check_layer([] { return MaxPool1d{.kernel = 3, .padding = 1}; }, call, line, {2, 2, 2}, {});
+  check_layer([] { return AvgPool1d{4, 1}; }, call, line, {2, 2, 3}, {});
+  check_layer([] { return AdaptiveAvgPool1d{4}; }, call, line, {2, 2, 4}, {});
+  check_layer([] { return Flatten{}; }, call, image, {2, 48}, {});
+  CHECK(Flatten{}(ones({0, 2, 3})).shape() == Shape{0, 6});
+  check_layer([] { return Softmax{1}; }, call, image, {2, 2, 4, 6}, {});
+  check_layer([] { return LogSoftmax{-1}; }, call, image, {2, 2, 4, 6}, {});
+}

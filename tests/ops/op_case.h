@@ -96,6 +96,9 @@ Rows normalisation_rows();
 Rows attention_rows();
 Rows creation_rows();
 Rows linalg_rows();
+Rows convolution_rows();
+Rows pooling_rows();
+Rows channel_norm_rows();
 Rows all_rows();
 
 // The tensor of an input in a dtype (for the kinds that are not floating, theirs).

@@ -245,8 +245,9 @@ def transformer(name, norm_first):
     save(f"transformer_{name}.safetensors", out)
 
 
-layers()
-optimisers()
-schedules()
-transformer("post_norm", False)
-transformer("pre_norm", True)
+if __name__ == "__main__":
+    layers()
+    optimisers()
+    schedules()
+    transformer("post_norm", False)
+    transformer("pre_norm", True)

@@ -1,0 +1,23 @@
+#pragma once
+#include "framework/ops.h"
+
+namespace gradus {
+
+// (x - mean) / sqrt(var + eps) * weight + bias for each channel of x (N, C, ...)   Ioffe & Szegedy 2015
+// PyTorch's BatchNorm1d and BatchNorm2d in one. In training mean and variance are the batch's, and the running ones move towards
+// them by the share `momentum`; after eval(model) they are the running ones (of the batch too, where these are undefined).
+struct BatchNorm {
+  std::int64_t channels;
+  double eps = 1e-5;
+  double momentum = 0.1;
+  bool training = true;
+  Parameter weight{ones({channels})};              // (C)
+  Parameter bias{zeros({channels})};               // (C)
+  Buffer running_mean{zeros({channels})};          // (C)
+  Buffer running_var{ones({channels})};            // (C), unbiased
+  Buffer num_batches_tracked{zeros({}, int64)};    // ()
+
+  Tensor operator()(const Tensor& x) const;
+};
+
+}  // namespace gradus
