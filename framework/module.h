@@ -71,8 +71,15 @@ void walk(T& field, const std::string& name, Members& out, std::size_t parent) {
     out.add_setting(parent, name, static_cast<double>(field));
   } else if constexpr (reflect::HasMembers<T>) {
     open();
+    const auto member = [&]<class M>(M& m) {
+      if constexpr (Range<M>) {
+        for (auto& one : m) walk(one.value, join(name, one.name), out, part);
+      } else {
+        walk(m.value, join(name, m.name), out, part);
+      }
+    };
     auto members = field.members();
-    std::apply([&](auto&... m) { (walk(m.value, join(name, m.name), out, part), ...); }, members);
+    std::apply([&](auto&... m) { (member(m), ...); }, members);
   } else if constexpr (is_tuple<T>) {
     open();
     std::size_t i = 0;

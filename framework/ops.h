@@ -220,12 +220,17 @@ struct AttentionOptions {
   double dropout = 0;          // on the weights
   bool training = true;
   std::optional<double> scale = {};  // 1 / sqrt(d) when not given
+  Tensor bias = {};            // added to the scaled scores, broadcasts to (b, h, t, s); to forbid, use the mask
 };
-// softmax(q kᵀ scale) v (Vaswani et al. 2017, 3.2.1)   q (b,h,t,d), k (b,h,s,d), v (b,h,s,e) -> (b,h,t,e)
-// A query that may attend nothing gives 0, with gradient 0. Never holds a (t, s) matrix of all heads.
+// softmax(q kᵀ scale + bias) v (Vaswani et al. 2017, 3.2.1)   q (b,h,t,d), k (b,h,s,d), v (b,h,s,e) -> (b,h,t,e)
+// A query that may attend nothing gives 0, with gradient 0. Without a bias, never holds a (t, s) matrix of all heads.
 Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options = {});
 // The weights alone, (b,h,t,s), after dropout; differentiable: attention = attention_weights(...) @ v.
 Tensor attention_weights(const Tensor& q, const Tensor& k, const AttentionOptions& options = {});
+// Rotary positions (Su et al. 2021, 3.4.2): x (..., t, d), d even; elements 2i and 2i + 1 of row p are turned by the angle
+// (first + p) base^(-2i/d), so that the product of two turned rows depends on their distance alone. ConfigError unless first >= 0,
+// base > 0.
+Tensor rotary(const Tensor& x, std::int64_t first = 0, double base = 10000);
 
 // ---- losses
 struct CrossEntropyOptions {

@@ -36,6 +36,23 @@ class WordTokenizer : public Tokenizer {
   bool raw_;
 };
 
+// Characters: UTF-8 code points, the most frequent first, spaces included.
+class CharacterTokenizer : public Tokenizer {
+ public:
+  explicit CharacterTokenizer(Vocabulary vocabulary) : vocabulary_(std::move(vocabulary)) {}
+  static CharacterTokenizer build(const std::vector<std::string>& lines);
+  static CharacterTokenizer load(const std::string& path) { return CharacterTokenizer(Vocabulary::load(path)); }
+
+  std::int64_t size() const override { return vocabulary_.size(); }
+  std::vector<std::int64_t> encode(const std::string& line) const override;
+  std::string decode(const std::vector<std::int64_t>& ids) const override;
+  std::string piece(std::int64_t id) const override { return vocabulary_.word(id); }
+  void save(const std::string& path) const override { vocabulary_.save(path); }
+
+ private:
+  Vocabulary vocabulary_;
+};
+
 // Parts of words, by sentencepiece: byte-pair encoding (Sennrich et al. 2016) or a unigram model (Kudo 2018). A piece that begins a
 // word begins with "▁". Safe to use from several threads.
 class SubwordTokenizer : public Tokenizer {

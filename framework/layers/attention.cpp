@@ -12,12 +12,16 @@ namespace gradus {
 
 namespace detail {
 
-Linear attention_projection(std::int64_t d_model, std::int64_t heads, bool bias) {
+Linear attention_projection(std::int64_t d_model, std::int64_t heads, bool bias, std::int64_t wanted) {
   if (heads < 1 || d_model < 1 || d_model % heads != 0) {
     throw ConfigError(fmt::format("MultiHeadAttention: heads must divide d_model, got d_model = {}, heads = {}", d_model,
                                   heads));
   }
-  Linear projection{d_model, d_model, bias};
+  if (wanted < 1 || heads % wanted != 0) {
+    throw ConfigError(fmt::format("MultiHeadAttention: kv_heads must divide heads, got heads = {}, kv_heads = {}", heads,
+                                  wanted));
+  }
+  Linear projection{d_model, d_model / heads * wanted, bias};
   init::xavier_uniform(projection.weight, std::sqrt(0.5));  // stacked (3d, d): fans d + 3d instead of d + d
   if (bias) init::constant(projection.bias, 0);
   return projection;
@@ -42,9 +46,28 @@ void require_inputs(const MultiHeadAttention& layer, const Tensor& q, const Tens
                                "  key    {2}\n  value  {3}", layer.d_model, q.shape().str(), k.shape().str(), v.shape().str()));
 }
 
-// (b,t,d) -> (b,t,h,d/h) -> (b,h,t,d/h)
+// (b,t,h w) -> (b,t,h,w) -> (b,h,t,w)
 Tensor split_heads(const Tensor& x, std::int64_t heads) {
   return transpose(reshape(x, {x.size(0), x.size(1), heads, x.size(2) / heads}), 1, 2);
+}
+
+Tensor with_positions(const MultiHeadAttention& layer, const Tensor& x, std::int64_t first) {
+  return layer.rotary_base > 0 ? rotary(x, first, layer.rotary_base) : x;
+}
+
+Tensor queries(const MultiHeadAttention& layer, const Tensor& query, std::int64_t first) {
+  return with_positions(layer, split_heads(layer.q_proj(query), layer.heads), first);  // (b,h,t,d/h)
+}
+
+Tensor keys(const MultiHeadAttention& layer, const Tensor& key, std::int64_t first) {
+  return with_positions(layer, split_heads(layer.k_proj(key), layer.kv_heads), first);  // (b,kv_heads,s,d/h)
+}
+
+// Query head i reads head i / (heads / kv_heads): (b,g,s,d) -> (b,g,h/g,s,d) -> (b,h,s,d)
+Tensor shared_by(std::int64_t heads, const Tensor& x) {
+  const std::int64_t b = x.size(0), g = x.size(1), s = x.size(2), d = x.size(3);
+  if (g == heads) return x;
+  return reshape(expand(unsqueeze(x, 2), {b, g, heads / g, s, d}), {b, heads, s, d});
 }
 
 }  // namespace
@@ -55,30 +78,41 @@ Tensor MultiHeadAttention::operator()(const Tensor& query, const Tensor& key, co
   return (*this)(query, keys_values(key, value), attend);
 }
 
-KeyValue MultiHeadAttention::keys_values(const Tensor& key, const Tensor& value) const {
-  return {split_heads(k_proj(key), heads), split_heads(v_proj(value), heads)};  // (b,h,s,d/h)
+KeyValue MultiHeadAttention::keys_values(const Tensor& key, const Tensor& value, std::int64_t first) const {
+  return {keys(*this, key, first), split_heads(v_proj(value), kv_heads)};
 }
 
 Tensor MultiHeadAttention::operator()(const Tensor& query, const KeyValue& kv, const Attend& attend) const {
-  const Tensor q = split_heads(q_proj(query), heads);  // (b,h,t,d/h)
   const Tensor y = scaled_dot_product_attention(
-      q, kv.k, kv.v, {.mask = attend.mask, .causal = attend.causal, .dropout = dropout, .training = training});
+      queries(*this, query, attend.first), shared_by(heads, kv.k), shared_by(heads, kv.v),
+      {.mask = attend.mask, .causal = attend.causal, .dropout = dropout, .training = training, .scale = {},
+       .bias = attend.bias});
   return out_proj(reshape(transpose(y, 1, 2), query.shape()));  // (b,h,t,d/h) -> (b,t,h,d/h) -> (b,t,d)
 }
 
 KeyValue KeyValueCache::append(const KeyValue& next) {
   const NoGrad guard;
-  const auto add = [this](Tensor& all, const Tensor& x) {
+  const std::int64_t n = next.k.size(2);
+  const auto fits = [&](const Tensor& x, const Tensor& all) {
+    const Shape one{x.size(0), x.size(1), x.size(3)};
+    return x.size(2) == n && (!all.defined() || one == Shape{all.size(0), all.size(1), all.size(3)});
+  };
+  if (!fits(next.k, all_.k) || !fits(next.v, all_.v)) {
+    throw ShapeError(fmt::format("KeyValueCache: keys and values must go on with those before\n  keys    {}\n  values  {}\n"
+                                 "  cache   {}", next.k.shape().str(), next.v.shape().str(),
+                                 all_.k.defined() ? all_.k.shape().str() : "empty"));
+  }
+  const auto add = [&](Tensor& all, const Tensor& x) {
     const std::int64_t room = all.defined() ? all.size(2) : 0;
-    if (time_ == room) {  // twice as much, so that growing costs little in all
-      const Tensor larger = zeros({x.size(0), x.size(1), std::max<std::int64_t>(2 * room, 16), x.size(3)}, x.dtype());
-      if (room > 0) slice(larger, 2, 0, room).assign(all);
+    if (time_ + n > room) {  // twice as much, so that growing costs little in all
+      const Tensor larger = zeros({x.size(0), x.size(1), std::max<std::int64_t>({2 * room, time_ + n, 16}), x.size(3)}, x.dtype());
+      if (time_ > 0) slice(larger, 2, 0, room).assign(all);
       all = larger;
     }
-    slice(all, 2, time_, time_ + 1).assign(x);
+    slice(all, 2, time_, time_ + n).assign(x);
   };
   add(all_.k, next.k), add(all_.v, next.v);
-  ++time_;
+  time_ += n;
   return {slice(all_.k, 2, 0, time_), slice(all_.v, 2, 0, time_)};
 }
 
@@ -88,8 +122,9 @@ void KeyValueCache::select(const Tensor& rows) {
 
 Tensor MultiHeadAttention::weights(const Tensor& query, const Tensor& key, const Attend& attend) const {
   require_inputs(*this, query, key, key);
-  return attention_weights(split_heads(q_proj(query), heads), split_heads(k_proj(key), heads),
-                           {.mask = attend.mask, .causal = attend.causal, .dropout = 0, .training = false});
+  return attention_weights(queries(*this, query, attend.first), shared_by(heads, keys(*this, key, 0)),
+                           {.mask = attend.mask, .causal = attend.causal, .dropout = 0, .training = false, .scale = {},
+                            .bias = attend.bias});
 }
 
 }  // namespace gradus

@@ -24,6 +24,11 @@ void require_attention(const char* op, const Tensor& q, const Tensor& k, const T
     require(broadcasts_to(o.mask.shape(), {q.size(0), q.size(1), q.size(2), k.size(2)}), op,
             "mask must broadcast to (batch, heads, queries, keys)", {{"q", q}, {"k", k}, {"mask", o.mask}});
   }
+  if (o.bias.defined()) {
+    require_same_dtype(op, {{"q", q}, {"bias", o.bias}});
+    require(broadcasts_to(o.bias.shape(), {q.size(0), q.size(1), q.size(2), k.size(2)}), op,
+            "bias must broadcast to (batch, heads, queries, keys)", {{"q", q}, {"k", k}, {"bias", o.bias}});
+  }
 }
 
 // Which query may attend which key, or undefined when every one may. Broadcasts to (b,h,t,s).
@@ -40,6 +45,7 @@ Tensor attention_weights(const Tensor& q, const Tensor& k, const AttentionOption
   const double scale = o.scale.value_or(1 / std::sqrt(static_cast<double>(q.size(3))));
   const double inf = std::numeric_limits<double>::infinity();
   Tensor scores = matmul(q, transpose(k, -1, -2)) * scale;  // (b,h,t,s)
+  if (o.bias.defined()) scores = scores + o.bias;
   if (scores.numel() == 0) return scores;
   const Tensor may = allowed(q.size(2), k.size(2), o);
   if (!may.defined()) return dropout(softmax(scores, -1), o.dropout, o.training);
@@ -85,8 +91,8 @@ kernels::Attention<T> problem(const Array& q, const Array& k, const Array& v, co
 
 Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& o) {
   require_attention("scaled_dot_product_attention", q, k, v, o);
-  // The kernel knows one width, and shows nobody its weights.
-  if (v.size(3) != q.size(3) || Observer::wants_steps()) return matmul(attention_weights(q, k, o), v);
+  // The kernel knows one width and no bias, and shows nobody its weights.
+  if (v.size(3) != q.size(3) || o.bias.defined() || Observer::wants_steps()) return matmul(attention_weights(q, k, o), v);
 
   const double scale = o.scale.value_or(1 / std::sqrt(static_cast<double>(q.size(3))));
   const Array qs = head_rows(q.array()), ks = head_rows(k.array()), vs = head_rows(v.array());
@@ -113,6 +119,28 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
     });
     return {Tensor(dq), Tensor(dk), Tensor(dv)};
   });
+}
+
+Tensor rotary(const Tensor& x, std::int64_t first, double base) {
+  require_float("rotary", {{"x", x}});
+  require(x.dim() >= 2 && x.dim() < 8 && x.size(-1) % 2 == 0, "rotary",
+          "x must be (..., time, width) of 2 to 7 axes, with an even width", {{"x", x}});
+  if (first < 0 || !(base > 0)) {
+    throw ConfigError(fmt::format("rotary: first must be at least 0 and base above 0, got {} and {}", first, base));
+  }
+  const std::int64_t t = x.size(-2), d = x.size(-1);
+  Array cosines = Array::empty({t, d / 2}, float64), sines = Array::empty({t, d / 2}, float64);
+  double *c = cosines.mutable_data<double>(), *s = sines.mutable_data<double>();
+  for (std::int64_t p = 0; p < t; ++p) {
+    for (std::int64_t i = 0; i < d; i += 2) {
+      const double angle = (static_cast<double>(first) + static_cast<double>(p)) *
+                           std::pow(base, -static_cast<double>(i) / static_cast<double>(d));
+      *c++ = std::cos(angle), *s++ = std::sin(angle);
+    }
+  }
+  const Tensor cosine(cast(cosines, x.dtype())), sine(cast(sines, x.dtype()));
+  const Tensor even = slice(x, -1, 0, d, 2), odd = slice(x, -1, 1, d, 2);  // (..., t, d/2)
+  return reshape(stack({even * cosine - odd * sine, even * sine + odd * cosine}, -1), x.shape());
 }
 
 }  // namespace gradus

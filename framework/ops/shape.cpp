@@ -152,16 +152,31 @@ std::vector<Tensor> split(const Tensor& x, const Dims& sizes, std::int64_t axis)
   return parts;
 }
 
+namespace {
+// Parts of `size`, added to `parts`. Many are cut off in halves: the gradient of each slice is as long as what it was cut from,
+// and n slices of the whole would cost n times the whole.
+void cut(const Tensor& x, std::int64_t size, std::int64_t axis, std::vector<Tensor>& parts) {
+  const std::int64_t length = x.size(axis);
+  if (length / 4 <= size) {  // up to four, or a little more
+    std::int64_t at = 0;
+    do {
+      parts.push_back(slice(x, axis, at, at + std::min(size, length - at)));
+      at += std::min(size, length - at);
+    } while (at < length);
+    return;
+  }
+  const std::int64_t half = length / size / 2 * size;
+  cut(slice(x, axis, 0, half), size, axis, parts);
+  cut(slice(x, axis, half, length), size, axis, parts);
+}
+}  // namespace
+
 std::vector<Tensor> split(const Tensor& x, std::int64_t size, std::int64_t axis) {
   require_defined("split", {{"x", x}});
-  const auto i = normalize_axis("split", axis, x.shape().size());
+  normalize_axis("split", axis, x.shape().size());
   require<ConfigError>(size > 0, "split", "the size of a part must be at least 1", {{"x", x}});
   std::vector<Tensor> parts;
-  std::int64_t at = 0;
-  do {
-    parts.push_back(slice(x, axis, at, std::min(at + size, x.shape()[i])));
-    at += size;
-  } while (at < x.shape()[i]);
+  cut(x, size, axis, parts);
   return parts;
 }
 

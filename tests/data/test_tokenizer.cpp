@@ -111,3 +111,20 @@ TEST_CASE("tokenizer: words, raw or cut before") {
   CHECK(WordTokenizer::build(lines, false, 2).size() == 5);  // "the"
   CHECK(WordTokenizer::build(lines, false, 1, 6).size() == 6);
 }
+
+TEST_CASE("tokenizer: characters give every line back, spaces and accents included") {
+  const auto t = CharacterTokenizer::build({"né à  l'est", "été", "eee"});
+  CHECK(t.size() == 4 + 9);  // n é à l ' e s t and the space
+  CHECK(t.piece(4) == "e");  // the most frequent
+  for (const char* line : {"né à  l'est", "", " ", "éé"}) CHECK(t.decode(t.encode(line)) == line);
+  CHECK(t.encode("été").size() == 3);
+  CHECK(t.encode("z") == std::vector<std::int64_t>{Vocabulary::unk});
+  CHECK(t.decode({Vocabulary::start, 4, Vocabulary::end, 4}) == "e");
+  CHECK_THROWS_AS(t.piece(t.size()), IndexError);
+  const std::string broken = "a\xff\x80z";  // no text, but bytes all the same
+  CHECK(CharacterTokenizer::build({broken}).decode(CharacterTokenizer::build({broken}).encode(broken)) == broken);
+  t.save(file("characters"));
+  const auto loaded = CharacterTokenizer::load(file("characters"));
+  CHECK(loaded.decode(loaded.encode("né à  l'est")) == "né à  l'est");
+  std::filesystem::remove(file("characters"));
+}

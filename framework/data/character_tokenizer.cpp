@@ -1,0 +1,35 @@
+#include "framework/data/tokenizer.h"
+
+namespace gradus {
+
+namespace {
+
+// A byte and the continuation bytes (10......) behind it.
+std::vector<std::string> characters(const std::string& line) {
+  std::vector<std::string> all;
+  for (const char c : line) {
+    if (all.empty() || (static_cast<unsigned char>(c) & 0xC0) != 0x80) all.emplace_back();
+    all.back() += c;
+  }
+  return all;
+}
+
+}  // namespace
+
+CharacterTokenizer CharacterTokenizer::build(const std::vector<std::string>& lines) {
+  std::vector<std::vector<std::string>> cut;
+  for (const auto& line : lines) cut.push_back(characters(line));
+  return CharacterTokenizer(Vocabulary::build(cut));
+}
+
+std::vector<std::int64_t> CharacterTokenizer::encode(const std::string& line) const {
+  return vocabulary_.encode(characters(line));
+}
+
+std::string CharacterTokenizer::decode(const std::vector<std::int64_t>& ids) const {
+  std::string text;
+  for (const auto& c : vocabulary_.decode(ids)) text += c;
+  return text;
+}
+
+}  // namespace gradus

@@ -1,0 +1,104 @@
+#include "models/gpt.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace gradus::models {
+
+Tensor GPTBlock::operator()(const Tensor& x, KeyValueCache* past) const {
+  const Tensor h = norm1(x);
+  const KeyValue own = self_attn.keys_values(h, h);
+  const Tensor a = x + dropout(self_attn(h, past ? past->append(own) : own, {.mask = {}, .causal = true}));
+  return a + dropout(linear2(gelu(linear1(norm2(a)))));  // (b,t,d) -> (b,t,4d) -> (b,t,d)
+}
+
+Tensor GPT::operator()(const Tensor& ids) const { return logits(hidden(ids)); }
+
+Tensor GPT::loss(const Tensor& ids, const Tensor& targets, const CrossEntropyOptions& options) const {
+  return linear_cross_entropy(hidden(ids), token_embedding.weight, {}, targets, options);
+}
+
+Tensor GPT::hidden(const Tensor& ids, std::vector<KeyValueCache>* past) const {
+  const std::int64_t first = past ? past->at(0).time() : 0;
+  if (ids.dim() != 2 || ids.size(1) > block - first) {
+    throw ShapeError(fmt::format("GPT: ids must be (batch, time) with time <= block = {}\n  ids  {}{}", block,
+                                 ids.shape().str(), first ? fmt::format(" from position {}", first) : ""));
+  }
+  Tensor h = dropout(position_embedding(token_embedding(ids), first));  // (b,t) -> (b,t,d)
+  for (std::size_t i = 0; i < blocks.size(); ++i) h = blocks[i](h, past ? &past->at(i) : nullptr);
+  return norm(h);
+}
+
+Tensor GPT::logits(const Tensor& h) const { return linear(h, token_embedding.weight); }  // (..., d) -> (..., V)
+
+Parameter GPT::initial_table(std::int64_t rows) const {
+  return Parameter(gradus::detail::embedding_table(rows, d_model, -1, 0.02));
+}
+
+std::vector<GPTBlock> GPT::initial_blocks() const {
+  if (layers < 1) throw ConfigError(fmt::format("GPT: layers must be at least 1, got {}", layers));
+  auto all = repeat(layers, [&] { return GPTBlock{d_model, heads, p}; });
+  // Each of the 2 layers branches adds to the stream: scaled so that the sum does not grow with the depth.
+  const double branch = 0.02 / std::sqrt(2.0 * static_cast<double>(layers));
+  for (const GPTBlock& one : all) {
+    init::normal(one, 0, 0.02);
+    init::normal(one.self_attn.out_proj.weight, 0, branch);
+    init::normal(one.linear2.weight, 0, branch);
+    init::constant(one.linear1.bias, 0), init::constant(one.linear2.bias, 0);
+  }
+  return all;
+}
+
+namespace {
+
+class Continuation : public Decoding {
+ public:
+  Continuation(const GPT& model, const Tensor& prompt, std::int64_t length, bool cached)
+      : model_(model), length_(length), cached_(cached), ids_(prompt) {
+    if (ids_.dim() != 2 || ids_.size(1) < 1) {
+      throw ShapeError(fmt::format("GPT: a prompt must be (batch, time) with time >= 1\n  prompt  {}", ids_.shape().str()));
+    }
+    keep(model_.block);
+  }
+  std::int64_t rows() const override { return ids_.size(0); }
+  std::int64_t max_length() const override { return length_; }
+
+  Tensor next(const Ids& ids) override {
+    const NoGrad guard;
+    if (begun_) ids_ = cat({ids_, from_vector(ids, {rows(), 1})}, 1);  // (n,t)
+    begun_ = true;
+    if (ids_.size(1) > model_.block) keep(std::max<std::int64_t>(model_.block / 2, 1));
+    const std::int64_t seen = caches_.front().time();
+    const Tensor h = model_.hidden(slice(ids_, 1, seen, ids_.size(1)), cached_ ? &caches_ : nullptr);
+    return model_.logits(gradus::select(h, 1, h.size(1) - 1));  // (n,V)
+  }
+
+  void select(const Ids& rows) override {
+    const Tensor index = from_vector(rows, {static_cast<std::int64_t>(rows.size())});
+    ids_ = index_select(ids_, 0, index);
+    for (auto& cache : caches_) cache.select(index);
+  }
+
+ private:
+  // Positions count from the first id that is kept, so keys and values of before are void.
+  void keep(std::int64_t last) {
+    ids_ = slice(ids_, 1, std::max<std::int64_t>(ids_.size(1) - last, 0), ids_.size(1));
+    caches_ = std::vector<KeyValueCache>(model_.blocks.size());
+  }
+
+  const GPT& model_;
+  std::int64_t length_;
+  bool cached_, begun_ = false;
+  Tensor ids_;  // (n,t), t <= block
+  std::vector<KeyValueCache> caches_;  // of each block
+};
+
+}  // namespace
+
+std::unique_ptr<Decoding> GPT::decoding(const Tensor& prompt, std::int64_t length, bool cached) const {
+  return std::make_unique<Continuation>(*this, prompt, length, cached);
+}
+
+}  // namespace gradus::models
