@@ -50,20 +50,45 @@ Tensor pow(const Tensor& x, const Tensor& exponent);  // special cases as C's po
 Tensor pow(const Tensor& x, double exponent);
 Tensor maximum(const Tensor& a, const Tensor& b);    // NaN propagates; equal operands share the gradient half and half
 Tensor minimum(const Tensor& a, const Tensor& b);
+// x - divisor floor(x / divisor): has the divisor's sign, as Python's %. int64 by 0 throws ConfigError.
+Tensor remainder(const Tensor& x, const Tensor& divisor);
+Tensor remainder(const Tensor& x, double divisor);
+// Not below min and not above max; an empty bound, {}, is none. Both empty: ConfigError; min > max: max everywhere.
+// Gradient 0 outside the bounds and at them.
+Tensor clamp(const Tensor& x, std::optional<double> min, std::optional<double> max = {});
 
 // ---- functions of each element
 Tensor exp(const Tensor& x);
+Tensor expm1(const Tensor& x);  // exp(x) - 1, accurate near 0
 Tensor log(const Tensor& x);
+Tensor log1p(const Tensor& x);  // log(1 + x), accurate near 0
 Tensor sqrt(const Tensor& x);   // at 0: gradient inf, but 0 where the incoming gradient is 0
 Tensor rsqrt(const Tensor& x);  // 1 / sqrt(x)
 Tensor sin(const Tensor& x);
 Tensor cos(const Tensor& x);
+Tensor tan(const Tensor& x);
 Tensor tanh(const Tensor& x);
+Tensor erf(const Tensor& x);
 Tensor sigmoid(const Tensor& x);
+Tensor sign(const Tensor& x);   // -1, 0 or 1; of NaN 0. This one and the next three: gradient 0 everywhere
+Tensor floor(const Tensor& x);
+Tensor ceil(const Tensor& x);
+Tensor round(const Tensor& x);  // halves to the even neighbour
 Tensor relu(const Tensor& x);   // gradient 0 at 0
 enum class GeluKind { erf, tanh };
 Tensor gelu(const Tensor& x, GeluKind kind = GeluKind::erf);  // Hendrycks & Gimpel 2016: x Φ(x), or its tanh form
 Tensor silu(const Tensor& x);   // x sigmoid(x)
+// log(1 + exp(beta x)) / beta, and x itself where beta x > threshold. ConfigError unless beta is finite and not 0.
+Tensor softplus(const Tensor& x, double beta = 1, double threshold = 20);
+Tensor elu(const Tensor& x, double alpha = 1);            // Clevert et al. 2016: x > 0 ? x : alpha (exp(x) - 1)
+Tensor leaky_relu(const Tensor& x, double slope = 0.01);  // x > 0 ? x : slope x; gradient `slope` at 0
+Tensor mish(const Tensor& x);       // Misra 2020: x tanh(softplus(x))
+Tensor hardswish(const Tensor& x);  // Howard et al. 2019: x clamp(x + 3, 0, 6) / 6; gradient 0 at -3, 1 at 3
+// He et al. 2015: leaky_relu with a learnt slope. weight (1), or (c) for the axis 1 of x, of size c.
+Tensor prelu(const Tensor& x, const Tensor& weight);
+// a * sigmoid(b) of the halves a, b of an axis of even size (Dauphin et al. 2017), and silu(a) * b (Shazeer 2020).
+Tensor glu(const Tensor& x, std::int64_t axis = -1);
+Tensor swiglu(const Tensor& x, std::int64_t axis = -1);
 
 // ---- comparisons and logic: boolean results, no gradient
 Tensor operator==(const Tensor& a, const Tensor& b);
@@ -83,6 +108,8 @@ Tensor logical_or(const Tensor& a, const Tensor& b);
 Tensor logical_xor(const Tensor& a, const Tensor& b);
 Tensor logical_not(const Tensor& a);
 Tensor isnan(const Tensor& x);
+Tensor isinf(const Tensor& x);
+Tensor isfinite(const Tensor& x);
 // condition ? a : b; condition boolean. Where a branch is not taken its gradient is exactly 0.
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
 // x with `value` where mask (boolean, broadcast to x) is true.

@@ -82,6 +82,7 @@ using Rows = std::vector<OpCase>;
 
 Rows arithmetic_rows();
 Rows function_rows();
+Rows activation_rows();
 Rows logic_rows();
 Rows reduction_rows();
 Rows product_rows();
