@@ -121,6 +121,20 @@ Tensor sum(const Tensor& x, const Axes& axes, bool keepdim = false);
 Tensor mean(const Tensor& x);  // of no elements: NaN
 Tensor mean(const Tensor& x, const Axes& axes, bool keepdim = false);
 Tensor var(const Tensor& x, const Axes& axes, bool keepdim = false, std::int64_t correction = 1);  // / (n - correction)
+// sqrt(var): PyTorch's std, a name that C++ has taken. Gradient 0 where all are equal.
+Tensor stddev(const Tensor& x, const Axes& axes, bool keepdim = false, std::int64_t correction = 1);
+// (sum of |x|^p)^(1/p), p > 0 (ConfigError); infinity: the largest |x|, with max's gradient and its ShapeError.
+// Elements that are 0 have gradient 0.
+Tensor norm(const Tensor& x, double p = 2);
+Tensor norm(const Tensor& x, double p, const Axes& axes, bool keepdim = false);
+// Booleans are multiplied as int64. The gradient is the product of the others, which needs no x to be other than 0.
+Tensor prod(const Tensor& x);  // of no elements: 1
+Tensor prod(const Tensor& x, const Axes& axes, bool keepdim = false);
+// Is any element, are all of them other than 0 (NaN is)? Boolean; of no elements: false and true.
+Tensor any(const Tensor& x);
+Tensor any(const Tensor& x, const Axes& axes, bool keepdim = false);
+Tensor all(const Tensor& x);
+Tensor all(const Tensor& x, const Axes& axes, bool keepdim = false);
 // NaN propagates; equal extremes: the first takes the whole gradient. ShapeError when an axis is empty.
 Tensor max(const Tensor& x);
 Tensor max(const Tensor& x, const Axes& axes, bool keepdim = false);
@@ -133,7 +147,18 @@ struct TopK {
   Tensor values, indices;  // (..., k): largest first, equal ones in order of position
 };
 TopK topk(const Tensor& x, std::int64_t k, std::int64_t axis = -1);
+struct Sorted {
+  Tensor values, indices;
+};
+// Equal elements keep their order. NaN counts as largest: last, or first when descending.
+Sorted sort(const Tensor& x, std::int64_t axis = -1, bool descending = false);
+Tensor argsort(const Tensor& x, std::int64_t axis = -1, bool descending = false);
+// The middle one of the sorted elements, of two the lower; NaN propagates. ShapeError when there is none.
+Tensor median(const Tensor& x);
+Tensor median(const Tensor& x, std::int64_t axis, bool keepdim = false);
 Tensor cumsum(const Tensor& x, std::int64_t axis);
+Tensor cumprod(const Tensor& x, std::int64_t axis);       // gradient as prod's
+Tensor logcumsumexp(const Tensor& x, std::int64_t axis);  // log(cumsum(exp(x))); of only -inf: -inf, gradient 0
 // Sums x over the axes along which `shape` was broadcast to get x's shape.
 Tensor sum_to(const Tensor& x, const Shape& shape);
 

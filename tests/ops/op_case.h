@@ -85,6 +85,7 @@ Rows function_rows();
 Rows activation_rows();
 Rows logic_rows();
 Rows reduction_rows();
+Rows order_rows();
 Rows product_rows();
 Rows shape_rows();
 Rows joining_rows();

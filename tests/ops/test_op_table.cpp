@@ -154,7 +154,7 @@ std::set<std::string> declared_ops() {
   REQUIRE_MESSAGE(header.good(), "the tests run in the folder of the project");
   std::set<std::string> names;
   for (std::string line; std::getline(header, line);) {
-    for (const std::string type : {"Tensor ", "TopK ", "std::vector<Tensor> "}) {
+    for (const std::string type : {"Tensor ", "TopK ", "Sorted ", "std::vector<Tensor> "}) {
       const auto end = line.find('(', type.size());
       if (line.rfind(type, 0) == 0 && end != std::string::npos) names.insert(line.substr(type.size(), end - type.size()));
     }
