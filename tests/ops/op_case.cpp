@@ -8,7 +8,7 @@ namespace op_test {
 Rows all_rows() {
   Rows all;
   for (const auto rows : {arithmetic_rows, function_rows, activation_rows, logic_rows, reduction_rows, order_rows, product_rows,
-                          shape_rows, joining_rows, index_rows, normalisation_rows, attention_rows, creation_rows}) {
+                          shape_rows, joining_rows, index_rows, normalisation_rows, loss_rows, attention_rows, creation_rows}) {
     for (auto& row : rows()) all.push_back(std::move(row));
   }
   return all;

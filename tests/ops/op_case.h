@@ -91,6 +91,7 @@ Rows shape_rows();
 Rows joining_rows();
 Rows index_rows();
 Rows normalisation_rows();
+Rows loss_rows();
 Rows attention_rows();
 Rows creation_rows();
 Rows all_rows();
