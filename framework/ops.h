@@ -52,20 +52,45 @@ Tensor pow(const Tensor& x, const Tensor& exponent);  // special cases as C's po
 Tensor pow(const Tensor& x, double exponent);
 Tensor maximum(const Tensor& a, const Tensor& b);    // NaN propagates; equal operands share the gradient half and half
 Tensor minimum(const Tensor& a, const Tensor& b);
+// x - divisor floor(x / divisor): has the divisor's sign, as Python's %. int64 by 0 throws ConfigError.
+Tensor remainder(const Tensor& x, const Tensor& divisor);
+Tensor remainder(const Tensor& x, double divisor);
+// Not below min and not above max; an empty bound, {}, is none. Both empty: ConfigError; min > max: max everywhere.
+// Gradient 0 outside the bounds and at them.
+Tensor clamp(const Tensor& x, std::optional<double> min, std::optional<double> max = {});
 
 // ---- functions of each element
 Tensor exp(const Tensor& x);
+Tensor expm1(const Tensor& x);  // exp(x) - 1, accurate near 0
 Tensor log(const Tensor& x);
+Tensor log1p(const Tensor& x);  // log(1 + x), accurate near 0
 Tensor sqrt(const Tensor& x);   // at 0: gradient inf, but 0 where the incoming gradient is 0
 Tensor rsqrt(const Tensor& x);  // 1 / sqrt(x)
 Tensor sin(const Tensor& x);
 Tensor cos(const Tensor& x);
+Tensor tan(const Tensor& x);
 Tensor tanh(const Tensor& x);
+Tensor erf(const Tensor& x);
 Tensor sigmoid(const Tensor& x);
+Tensor sign(const Tensor& x);   // -1, 0 or 1; of NaN 0. This one and the next three: gradient 0 everywhere
+Tensor floor(const Tensor& x);
+Tensor ceil(const Tensor& x);
+Tensor round(const Tensor& x);  // halves to the even neighbour
 Tensor relu(const Tensor& x);   // gradient 0 at 0
 enum class GeluKind { erf, tanh };
 Tensor gelu(const Tensor& x, GeluKind kind = GeluKind::erf);  // Hendrycks & Gimpel 2016: x Φ(x), or its tanh form
 Tensor silu(const Tensor& x);   // x sigmoid(x)
+// log(1 + exp(beta x)) / beta, and x itself where beta x > threshold. ConfigError unless beta is finite and not 0.
+Tensor softplus(const Tensor& x, double beta = 1, double threshold = 20);
+Tensor elu(const Tensor& x, double alpha = 1);            // Clevert et al. 2016: x > 0 ? x : alpha (exp(x) - 1)
+Tensor leaky_relu(const Tensor& x, double slope = 0.01);  // x > 0 ? x : slope x; gradient `slope` at 0
+Tensor mish(const Tensor& x);       // Misra 2020: x tanh(softplus(x))
+Tensor hardswish(const Tensor& x);  // Howard et al. 2019: x clamp(x + 3, 0, 6) / 6; gradient 0 at -3, 1 at 3
+// He et al. 2015: leaky_relu with a learnt slope. weight (1), or (c) for the axis 1 of x, of size c.
+Tensor prelu(const Tensor& x, const Tensor& weight);
+// a * sigmoid(b) of the halves a, b of an axis of even size (Dauphin et al. 2017), and silu(a) * b (Shazeer 2020).
+Tensor glu(const Tensor& x, std::int64_t axis = -1);
+Tensor swiglu(const Tensor& x, std::int64_t axis = -1);
 
 // ---- comparisons and logic: boolean results, no gradient
 Tensor operator==(const Tensor& a, const Tensor& b);
@@ -85,6 +110,8 @@ Tensor logical_or(const Tensor& a, const Tensor& b);
 Tensor logical_xor(const Tensor& a, const Tensor& b);
 Tensor logical_not(const Tensor& a);
 Tensor isnan(const Tensor& x);
+Tensor isinf(const Tensor& x);
+Tensor isfinite(const Tensor& x);
 // condition ? a : b; condition boolean. Where a branch is not taken its gradient is exactly 0.
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
 // x with `value` where mask (boolean, broadcast to x) is true.
@@ -96,6 +123,20 @@ Tensor sum(const Tensor& x, const Axes& axes, bool keepdim = false);
 Tensor mean(const Tensor& x);  // of no elements: NaN
 Tensor mean(const Tensor& x, const Axes& axes, bool keepdim = false);
 Tensor var(const Tensor& x, const Axes& axes, bool keepdim = false, std::int64_t correction = 1);  // / (n - correction)
+// sqrt(var): PyTorch's std, a name that C++ has taken. Gradient 0 where all are equal.
+Tensor stddev(const Tensor& x, const Axes& axes, bool keepdim = false, std::int64_t correction = 1);
+// (sum of |x|^p)^(1/p), p > 0 (ConfigError); infinity: the largest |x|, with max's gradient and its ShapeError.
+// Elements that are 0 have gradient 0.
+Tensor norm(const Tensor& x, double p = 2);
+Tensor norm(const Tensor& x, double p, const Axes& axes, bool keepdim = false);
+// Booleans are multiplied as int64. The gradient is the product of the others, which needs no x to be other than 0.
+Tensor prod(const Tensor& x);  // of no elements: 1
+Tensor prod(const Tensor& x, const Axes& axes, bool keepdim = false);
+// Is any element, are all of them other than 0 (NaN is)? Boolean; of no elements: false and true.
+Tensor any(const Tensor& x);
+Tensor any(const Tensor& x, const Axes& axes, bool keepdim = false);
+Tensor all(const Tensor& x);
+Tensor all(const Tensor& x, const Axes& axes, bool keepdim = false);
 // NaN propagates; equal extremes: the first takes the whole gradient. ShapeError when an axis is empty.
 Tensor max(const Tensor& x);
 Tensor max(const Tensor& x, const Axes& axes, bool keepdim = false);
@@ -108,10 +149,21 @@ struct TopK {
   Tensor values, indices;  // (..., k): largest first, equal ones in order of position
 };
 TopK topk(const Tensor& x, std::int64_t k, std::int64_t axis = -1);
+struct Sorted {
+  Tensor values, indices;
+};
+// Equal elements keep their order. NaN counts as largest: last, or first when descending.
+Sorted sort(const Tensor& x, std::int64_t axis = -1, bool descending = false);
+Tensor argsort(const Tensor& x, std::int64_t axis = -1, bool descending = false);
+// The middle one of the sorted elements, of two the lower; NaN propagates. ShapeError when there is none.
+Tensor median(const Tensor& x);
+Tensor median(const Tensor& x, std::int64_t axis, bool keepdim = false);
 Tensor cumsum(const Tensor& x, std::int64_t axis);
 // How often each value 0, 1, ... of x (n) of int64 occurs, or the sum of its weights (n): as long as the largest value asks
 // for, at least minlength. IndexError when a value is negative.
 Tensor bincount(const Tensor& x, const Tensor& weights = {}, std::int64_t minlength = 0);
+Tensor cumprod(const Tensor& x, std::int64_t axis);       // gradient as prod's
+Tensor logcumsumexp(const Tensor& x, std::int64_t axis);  // log(cumsum(exp(x))); of only -inf: -inf, gradient 0
 // Sums x over the axes along which `shape` was broadcast to get x's shape.
 Tensor sum_to(const Tensor& x, const Shape& shape);
 
@@ -245,7 +297,58 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets, const CrossEnt
 Tensor linear_cross_entropy(const Tensor& x, const Tensor& W, const Tensor& b, const Tensor& targets, const CrossEntropyOptions& options = {});
 // Mean over the targets that count of -log_probabilities[target]; log_probabilities (..., C), targets (...) -> ().
 Tensor nll(const Tensor& log_probabilities, const Tensor& targets, std::int64_t ignore_index = -100);
-Tensor mse(const Tensor& prediction, const Tensor& target);  // mean of squares; same shapes
+// How the losses below become the result. batchmean: their sum divided by the size of their axis 0.
+enum class Reduction { mean, sum, none, batchmean };
+// A loss for each element, prediction and target of one shape. Of d = prediction - target: d², |d|, and
+Tensor mse(const Tensor& prediction, const Tensor& target, Reduction reduction = Reduction::mean);
+Tensor l1(const Tensor& prediction, const Tensor& target, Reduction reduction = Reduction::mean);
+// d² / 2 where |d| <= delta, else delta (|d| - delta / 2) (Huber 1964). smooth_l1 (Girshick 2015) is that with
+// delta = beta, divided by beta, and l1 when beta is 0. ConfigError unless delta > 0, beta >= 0.
+Tensor huber(const Tensor& prediction, const Tensor& target, double delta = 1, Reduction reduction = Reduction::mean);
+Tensor smooth_l1(const Tensor& prediction, const Tensor& target, double beta = 1,
+                 Reduction reduction = Reduction::mean);
+// -(t log p + (1 - t) log(1 - p)), the logarithms no less than -100. ConfigError unless all p are in [0, 1].
+// As in PyTorch the gradient divides by no less than 1e-12.
+Tensor binary_cross_entropy(const Tensor& p, const Tensor& target, Reduction reduction = Reduction::mean);
+struct BinaryCrossEntropyOptions {
+  Tensor pos_weight = {};  // multiplies t's term; broadcasts to the logits
+  Reduction reduction = Reduction::mean;
+};
+// The same of p = sigmoid(logits), exact for any finite logit.
+Tensor binary_cross_entropy_with_logits(const Tensor& logits, const Tensor& target,
+                                        const BinaryCrossEntropyOptions& options = {});
+struct KLDivOptions {
+  bool log_target = false;                // target is log t
+  Reduction reduction = Reduction::mean;  // over all elements, as in PyTorch; the divergence itself is batchmean
+};
+// t (log t - input), where input is a logarithm of probabilities and 0 log 0 is 0; its gradient by t at 0 is -input.
+Tensor kl_div(const Tensor& input, const Tensor& target, const KLDivOptions& options = {});
+// a . b / (max(|a|, eps) max(|b|, eps)) along an axis of the shape that a and b broadcast to, and that disappears.
+Tensor cosine_similarity(const Tensor& a, const Tensor& b, std::int64_t axis = 1, double eps = 1e-8);
+// 1 - cos where the target is 1, max(0, cos - margin) where it is -1; ConfigError where it is neither, and unless
+// margin is in [-1, 1]. a, b (b, d) or (d), target (b) or () of any dtype.
+Tensor cosine_embedding(const Tensor& a, const Tensor& b, const Tensor& target, double margin = 0,
+                        Reduction reduction = Reduction::mean);
+struct TripletMarginOptions {
+  double margin = 1, p = 2;
+  double eps = 1e-6;  // is added to each difference
+  bool swap = false;  // Balntas et al. 2016: the negative's distance to the positive, where that is less
+  Reduction reduction = Reduction::mean;
+};
+// max(0, |anchor - positive|_p - |anchor - negative|_p + margin), all (b, d) or (d). margin >= 0: ConfigError.
+Tensor triplet_margin(const Tensor& anchor, const Tensor& positive, const Tensor& negative,
+                      const TripletMarginOptions& options = {});
+struct CtcOptions {
+  std::int64_t blank = 0;
+  Reduction reduction = Reduction::mean;  // of each loss divided by its target's length, at least 1
+  bool zero_infinity = false;             // 0 where no alignment is possible
+};
+// -log of the probability that the labels are read from the frames (Graves et al. 2006), summed over all alignments.
+// log_probs (t,b,C), targets (b,s), padded with anything, input_lengths and target_lengths (b), these three int64.
+// IndexError for a length, a class or a blank among the targets. No possible alignment: inf, with gradient 0.
+// The gradient is that by log_probs themselves; it has none of its own (NotImplementedError).
+Tensor ctc(const Tensor& log_probs, const Tensor& targets, const Tensor& input_lengths, const Tensor& target_lengths,
+           const CtcOptions& options = {});
 
 // ---- shapes: views, no copies where the strides allow
 Tensor reshape(const Tensor& x, const Shape& shape);  // one size may be -1

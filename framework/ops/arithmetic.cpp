@@ -120,6 +120,50 @@ Tensor minimum(const Tensor& a, const Tensor& b) {
                 [a, b](const Tensor& g) { return share(g, b < a, a, b); });
 }
 
+Tensor remainder(const Tensor& x, const Tensor& divisor) {
+  require_same_dtype("remainder", {{"x", x}, {"divisor", divisor}});
+  const Shape shape = broadcast_shapes("remainder", x.shape(), divisor.shape());
+  const Array y = dispatch_number("remainder", x.dtype(), [&]<class T>() {
+    return map<T>(x.array(), divisor.array(), shape, [](T u, T v) {
+      T r;
+      if constexpr (std::is_integral_v<T>) {
+        if (v == 0) throw ConfigError("remainder: integer division by zero");
+        r = v == -1 ? 0 : u % v;  // the processor traps at INT64_MIN % -1
+      } else {
+        r = std::fmod(u, v);
+      }
+      return r != 0 && (r < 0) != (v < 0) ? r + v : r;
+    });
+  });
+  return record("remainder", y, {x, divisor}, [](const Tensor& g) { return g; },
+                [=](const Tensor& g) { return g * round((Tensor(y) - x) / divisor); });  // -floor(x / divisor)
+}
+
+Tensor remainder(const Tensor& x, double divisor) { return remainder(x, number("remainder", x, divisor)); }
+
+Tensor clamp(const Tensor& x, std::optional<double> min, std::optional<double> max) {
+  require_defined("clamp", {{"x", x}});
+  require<ConfigError>(min || max, "clamp", "at least one bound must be given", {{"x", x}});
+  const auto bound = [&](std::optional<double> b) { return b ? number("clamp", x, *b).array() : Array(); };
+  const Array low = bound(min), high = bound(max);
+  const Array y = dispatch_number("clamp", x.dtype(), [&]<class T>() {
+    const T* l = low.defined() ? low.data<T>() : nullptr;
+    const T* h = high.defined() ? high.data<T>() : nullptr;
+    return map<T>(x.array(), [l, h](T v) {
+      // Written so that NaN propagates, as x or as a bound.
+      if (l && !(v >= *l) && v == v) v = *l;
+      if (h && !(v <= *h) && v == v) v = *h;
+      return v;
+    });
+  });
+  return record("clamp", y, {x}, [=](const Tensor& g) {
+    Tensor inside = ones(x.shape(), boolean);
+    if (min) inside = logical_and(inside, x > *min);
+    if (max) inside = logical_and(inside, x < *max);
+    return where(inside, g, zeros_like(g));
+  });
+}
+
 Tensor pow(const Tensor& x, const Tensor& exponent) {
   require_float("pow", {{"x", x}, {"exponent", exponent}});
   const Shape shape = broadcast_shapes("pow", x.shape(), exponent.shape());

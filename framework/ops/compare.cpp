@@ -64,10 +64,17 @@ Tensor logical_not(const Tensor& a) {
   return Tensor(map<bool>(a.array(), [](bool v) { return !v; }));
 }
 
-Tensor isnan(const Tensor& x) {
-  require_float("isnan", {{"x", x}});
-  return Tensor(dispatch_float("isnan", x.dtype(), [&]<class T>() { return map<T, bool>(x.array(), [](T v) { return v != v; }); }));
+namespace {
+template <class F>
+Tensor test(const char* op, const Tensor& x, F f) {
+  require_float(op, {{"x", x}});
+  return Tensor(dispatch_float(op, x.dtype(), [&]<class T>() { return map<T, bool>(x.array(), f); }));
 }
+}  // namespace
+
+Tensor isnan(const Tensor& x) { return test("isnan", x, [](auto v) { return std::isnan(v); }); }
+Tensor isinf(const Tensor& x) { return test("isinf", x, [](auto v) { return std::isinf(v); }); }
+Tensor isfinite(const Tensor& x) { return test("isfinite", x, [](auto v) { return std::isfinite(v); }); }
 
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
   require_dtype("where", boolean, {"condition", condition});

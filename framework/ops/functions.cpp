@@ -12,9 +12,19 @@ Tensor exp(const Tensor& x) {
   return record("exp", y, {x}, [y](const Tensor& g, const Self& self) { return g * self(y); });
 }
 
+Tensor expm1(const Tensor& x) {
+  return record("expm1", map_in_double("expm1", x, [](double v) { return std::expm1(v); }), {x},
+                [x](const Tensor& g) { return g * exp(x); });
+}
+
 Tensor log(const Tensor& x) {
   return record("log", map_vector("log", x, [](const auto& k) { return k.log; }), {x},
                 [x](const Tensor& g) { return g / x; });
+}
+
+Tensor log1p(const Tensor& x) {
+  return record("log1p", map_in_double("log1p", x, [](double v) { return std::log1p(v); }), {x},
+                [x](const Tensor& g) { return g / (1 + x); });
 }
 
 Tensor sqrt(const Tensor& x) {
@@ -42,6 +52,14 @@ Tensor cos(const Tensor& x) {
                 [x](const Tensor& g) { return -(g * sin(x)); });
 }
 
+Tensor tan(const Tensor& x) {
+  const Array y = map_in_double("tan", x, [](double v) { return std::tan(v); });
+  return record("tan", y, {x}, [y](const Tensor& g, const Self& self) {
+    const Tensor t = self(y);
+    return g * (1 + t * t);
+  });
+}
+
 Tensor tanh(const Tensor& x) {
   const Array y = map_vector("tanh", x, [](const auto& k) { return k.tanh; });
   return record("tanh", y, {x}, [y](const Tensor& g, const Self& self) {
@@ -49,6 +67,11 @@ Tensor tanh(const Tensor& x) {
     const Tensor t = self(y);
     return g * (1 - t * t);
   });
+}
+
+Tensor erf(const Tensor& x) {
+  return record("erf", map_vector("erf", x, [](const auto& k) { return k.erf; }), {x},
+                [x](const Tensor& g) { return g * exp(-(x * x)) * (2 * std::numbers::inv_sqrtpi); });
 }
 
 Tensor sigmoid(const Tensor& x) {
@@ -110,6 +133,39 @@ Tensor silu(const Tensor& x) {
     const Tensor s = sigmoid(x);
     return g * (s * (1 + x * (1 - s)));
   });
+}
+
+namespace {
+
+// A function that is constant between its jumps.
+template <class F>
+Tensor step(const char* op, const Tensor& x, F f) {
+  const Array y = dispatch_float(op, x.dtype(), [&]<class T>() { return map<T>(x.array(), f); });
+  return record(op, y, {x}, [](const Tensor& g) { return zeros_like(g); });
+}
+
+const auto sign_of = [](auto v) { return static_cast<decltype(v)>((v > 0) - (v < 0)); };
+
+}  // namespace
+
+Tensor sign(const Tensor& x) {
+  require_defined("sign", {{"x", x}});
+  return x.dtype() == int64 ? Tensor(map<std::int64_t>(x.array(), sign_of)) : step("sign", x, sign_of);
+}
+
+Tensor floor(const Tensor& x) {
+  require_float("floor", {{"x", x}});
+  return step("floor", x, [](auto v) { return std::floor(v); });
+}
+
+Tensor ceil(const Tensor& x) {
+  require_float("ceil", {{"x", x}});
+  return step("ceil", x, [](auto v) { return std::ceil(v); });
+}
+
+Tensor round(const Tensor& x) {
+  require_float("round", {{"x", x}});
+  return step("round", x, [](auto v) { return std::nearbyint(v); });
 }
 
 Tensor neg(const Tensor& x) {

@@ -1,6 +1,5 @@
 // Reading and adding by index. index_select and gather are each other's like: the gradient of reading is adding.
 #include <algorithm>
-#include <numeric>
 
 #include "framework/ops.h"
 #include "framework/ops/check.h"
@@ -124,35 +123,6 @@ Tensor scatter_add(const Tensor& x, std::int64_t axis, const Tensor& index, cons
   });
   return record("scatter_add", y, {x, src, index}, [](const Tensor& g) { return g; },
                 [=](const Tensor& g) { return gather(g, axis, index); });
-}
-
-TopK topk(const Tensor& x, std::int64_t k, std::int64_t axis) {
-  require_defined("topk", {{"x", x}});
-  const auto i = normalize_axis("topk", axis, x.shape().size());
-  if (k < 0 || k > x.shape()[i]) {
-    throw ShapeError(fmt::format("topk: k = {} is outside [0, {}]{}", k, x.shape()[i], describe({{"x", x}})));
-  }
-  const Array rows = x.array().transpose(i, x.shape().size() - 1).contiguous();
-  Shape shape = rows.shape();
-  const std::int64_t n = shape.back();
-  shape[shape.size() - 1] = k;
-  Array indices = Array::empty(shape, int64);
-  dispatch_number("topk", x.dtype(), [&]<class T>() {
-    std::int64_t* out = indices.mutable_data<std::int64_t>();
-    std::vector<std::int64_t> order(static_cast<std::size_t>(n));
-    for (std::int64_t r = 0; n > 0 && r < rows.numel() / n; ++r) {
-      const T* row = rows.data<T>() + r * n;
-      std::iota(order.begin(), order.end(), std::int64_t{0});
-      std::partial_sort(order.begin(), order.begin() + k, order.end(), [row](std::int64_t a, std::int64_t b) {
-        const bool a_nan = row[a] != row[a], b_nan = row[b] != row[b];  // NaN counts as largest, as in PyTorch
-        if (a_nan != b_nan) return a_nan;
-        return a_nan || row[a] == row[b] ? a < b : row[a] > row[b];
-      });
-      out = std::copy_n(order.begin(), k, out);
-    }
-  });
-  const Tensor index(indices.transpose(i, x.shape().size() - 1).contiguous());
-  return {gather(x, axis, index), index};
 }
 
 namespace {

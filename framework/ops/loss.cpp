@@ -177,11 +177,4 @@ Tensor linear_cross_entropy(const Tensor& x, const Tensor& weight, const Tensor&
   return over_counted(op, index_select(rows, 0, which), weight, bias, index_select(ids, 0, which), o.label_smoothing);
 }
 
-Tensor mse(const Tensor& prediction, const Tensor& target) {
-  require_float("mse", {{"prediction", prediction}, {"target", target}});
-  require(prediction.shape() == target.shape(), "mse", "both must have one shape", {{"prediction", prediction}, {"target", target}});
-  const Tensor difference = prediction - target;
-  return mean(difference * difference);
-}
-
 }  // namespace gradus

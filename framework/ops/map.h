@@ -37,6 +37,15 @@ Array map(const Array& a, const Array& b, const Shape& shape, F&& f) {
   return y;
 }
 
+// y = f(x), worked out in double for float32 as well.
+template <class F>
+Array map_in_double(const char* op, const Tensor& x, F f) {
+  require_float(op, {{"x", x}});
+  return dispatch_float(op, x.dtype(), [&]<class T>() {
+    return map<T>(x.array(), [f](T v) { return static_cast<T>(f(static_cast<double>(v))); });
+  });
+}
+
 // y = kernel(x) through a vector kernel: pick(table) names it, as in [](const auto& k) { return k.exp; }.
 template <class Pick>
 Array map_vector(const char* op, const Tensor& x, Pick pick) {

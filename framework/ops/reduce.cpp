@@ -1,4 +1,5 @@
 // Reductions. Each brings its array into rows (kept axes outside, reduced axes inside) and runs along the rows.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -134,6 +135,18 @@ std::int64_t extreme(const T* row, std::int64_t n, bool largest) {
   return best;
 }
 
+// x with all reduced axes as one, the last.
+Tensor as_rows(const Tensor& x, const Dims& axes) {
+  Dims order;
+  Shape shape;
+  for (std::size_t i = 0; i < x.shape().size(); ++i) {
+    if (!axes.contains(static_cast<std::int64_t>(i))) order.push_back(static_cast<std::int64_t>(i)), shape.push_back(x.shape()[i]);
+  }
+  for (auto a : axes) order.push_back(a);
+  shape.push_back(count(x.shape(), axes));
+  return reshape(permute(x, order), shape);
+}
+
 Array extreme_positions(const char* op, const Tensor& x, const Dims& axes, bool keepdim, bool largest) {
   require(count(x.shape(), axes) > 0, op, "of no elements has no value", {{"x", x}});
   return dispatch_number(op, x.dtype(), [&]<class T>() {
@@ -146,16 +159,7 @@ Tensor extreme_values(const char* op, const Tensor& x, const Axes& axes, bool ke
   require_defined(op, {{"x", x}});
   const Dims over = axes.normalized(op, x.shape().size());
   const Tensor position(extreme_positions(op, x, over, false, largest));
-  // Pick them as gather does, along one axis that holds all reduced ones.
-  Dims order;
-  Shape shape;
-  for (std::size_t i = 0; i < x.shape().size(); ++i) {
-    if (!over.contains(static_cast<std::int64_t>(i))) order.push_back(static_cast<std::int64_t>(i)), shape.push_back(x.shape()[i]);
-  }
-  for (auto a : over) order.push_back(a);
-  shape.push_back(count(x.shape(), over));
-  const Tensor rows = reshape(permute(x, order), shape);
-  return reshape(gather(rows, -1, unsqueeze(position, -1)), reduced_shape(x.shape(), over, keepdim));
+  return reshape(gather(as_rows(x, over), -1, unsqueeze(position, -1)), reduced_shape(x.shape(), over, keepdim));
 }
 
 }  // namespace
@@ -173,6 +177,78 @@ Tensor argmin(const Tensor& x, std::int64_t axis, bool keepdim) {
   require_defined("argmin", {{"x", x}});
   return Tensor(extreme_positions("argmin", x, Axes(axis).normalized("argmin", x.shape().size()), keepdim, false));
 }
+
+namespace {
+// root(x) for x > 0 and 0 for 0, with gradient 0 there (the root's own is infinite).
+template <class Root>
+Tensor root_or_zero(const Tensor& x, Root root) {
+  const Tensor zero = x == 0;
+  return where(zero, zeros({}, x.dtype()), root(where(zero, ones({}, x.dtype()), x)));
+}
+}  // namespace
+
+Tensor stddev(const Tensor& x, const Axes& axes, bool keepdim, std::int64_t correction) {
+  require_float("stddev", {{"x", x}});
+  const Dims over = axes.normalized("stddev", x.shape().size());
+  return root_or_zero(var(x, over, keepdim, correction), [](const Tensor& v) { return sqrt(v); });
+}
+
+Tensor norm(const Tensor& x, double p, const Axes& axes, bool keepdim) {
+  require_float("norm", {{"x", x}});
+  if (!(p > 0)) throw ConfigError(fmt::format("norm: p is {}, must be greater than 0", p));
+  const Dims over = axes.normalized("norm", x.shape().size());
+  if (std::isinf(p)) return extreme_values("norm", abs(x), over, keepdim, true);
+  if (p == 1) return sum(abs(x), over, keepdim);
+  if (p == 2) return root_or_zero(sum(x * x, over, keepdim), [](const Tensor& s) { return sqrt(s); });
+  const auto to_the = [](double e) { return [e](const Tensor& t) { return pow(t, e); }; };
+  return root_or_zero(sum(root_or_zero(abs(x), to_the(p)), over, keepdim), to_the(1 / p));
+}
+
+Tensor norm(const Tensor& x, double p) { return norm(x, p, all_axes("norm", x)); }
+
+namespace {
+
+// The product of each row, as a tree: of halves, of their halves, ... Every factor's gradient is then made of products.
+Tensor product_of_rows(Tensor x) {
+  if (x.size(-1) == 0) return ones(Shape(x.shape().begin(), x.shape().end() - 1), x.dtype());
+  for (std::int64_t n = x.size(-1); n > 1; n = x.size(-1)) {
+    const Tensor pairs = slice(x, -1, 0, n / 2) * slice(x, -1, n / 2, n / 2 * 2);
+    x = n % 2 == 0 ? pairs : cat({pairs, slice(x, -1, n - 1, n)}, -1);
+  }
+  return squeeze(x, -1);
+}
+
+template <class F>
+Tensor reduce_to_truth(const char* op, const Tensor& x, const Axes& axes, bool keepdim, F f) {
+  require_defined(op, {{"x", x}});
+  const Dims over = axes.normalized(op, x.shape().size());
+  return Tensor(dispatch(x.dtype(), [&]<class T>() {
+    return reduce_rows<T, bool>(x.array(), over, keepdim, [f](const T* row, std::int64_t n) {
+      return f(row, row + n, [](T v) { return v != T(0); });
+    });
+  }));
+}
+
+}  // namespace
+
+Tensor prod(const Tensor& x, const Axes& axes, bool keepdim) {
+  require_defined("prod", {{"x", x}});
+  const Dims over = axes.normalized("prod", x.shape().size());
+  const Tensor rows = as_rows(x.dtype() == boolean ? to(x, int64) : x, over);
+  return reshape(product_of_rows(rows), reduced_shape(x.shape(), over, keepdim));
+}
+
+Tensor prod(const Tensor& x) { return prod(x, all_axes("prod", x)); }
+
+Tensor any(const Tensor& x, const Axes& axes, bool keepdim) {
+  return reduce_to_truth("any", x, axes, keepdim, [](auto... row) { return std::any_of(row...); });
+}
+Tensor any(const Tensor& x) { return any(x, all_axes("any", x)); }
+
+Tensor all(const Tensor& x, const Axes& axes, bool keepdim) {
+  return reduce_to_truth("all", x, axes, keepdim, [](auto... row) { return std::all_of(row...); });
+}
+Tensor all(const Tensor& x) { return all(x, all_axes("all", x)); }
 
 Tensor cumsum(const Tensor& x, std::int64_t axis) {
   require_defined("cumsum", {{"x", x}});

@@ -7,9 +7,10 @@ namespace op_test {
 
 Rows all_rows() {
   Rows all;
-  for (const auto rows : {arithmetic_rows, function_rows, logic_rows, reduction_rows, product_rows, einsum_rows, shape_rows,
-                          rearranging_rows, joining_rows, index_rows, writing_rows, search_rows, normalisation_rows, attention_rows,
-                          creation_rows, linalg_rows, convolution_rows, pooling_rows, channel_norm_rows}) {
+  for (const auto rows : {arithmetic_rows, function_rows, activation_rows, logic_rows, reduction_rows, order_rows, product_rows,
+                          einsum_rows, shape_rows, rearranging_rows, joining_rows, index_rows, writing_rows, search_rows,
+                          normalisation_rows, loss_rows, attention_rows, creation_rows, linalg_rows, convolution_rows,
+                          pooling_rows, channel_norm_rows}) {
     for (auto& row : rows()) all.push_back(std::move(row));
   }
   return all;

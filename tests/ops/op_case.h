@@ -82,8 +82,10 @@ using Rows = std::vector<OpCase>;
 
 Rows arithmetic_rows();
 Rows function_rows();
+Rows activation_rows();
 Rows logic_rows();
 Rows reduction_rows();
+Rows order_rows();
 Rows product_rows();
 Rows einsum_rows();
 Rows shape_rows();
@@ -93,6 +95,7 @@ Rows index_rows();
 Rows writing_rows();
 Rows search_rows();
 Rows normalisation_rows();
+Rows loss_rows();
 Rows attention_rows();
 Rows creation_rows();
 Rows linalg_rows();

@@ -86,6 +86,40 @@ Rows arithmetic_rows() {
                         rejects<ConfigError>("abs: the smallest int64", [] { return abs(tensor({INT64_MIN})); })};
         return whole_numbers(row);
       }(),
+      [&] {
+        OpCase row = two("remainder", "remainder: ", static_cast<Two>(remainder), real({2, 3}, -5, 5), off_zero({3}),
+                         [](double x, double y) { return x - y * std::floor(x / y); });
+        row.accuracy = Accuracy::normalised;
+        return row;
+      }(),
+      {.op = "remainder", .variant = "of whole numbers",
+       .f = [](const Tensors& x) -> Outputs { return Tensors{remainder(x[0], x[1]), remainder(x[0], neg(x[1]))}; },
+       .inputs = {ids({4, 5}, 100, -100), ids({5}, 9, 1)},
+       .reference = [](const Nds& x) -> Expected {
+         const auto by = [&](double sign) {
+           return build(x[0].shape, [&](const Dims& at) {
+             const double y = sign * x[1](at);
+             return x[0](at) - y * std::floor(x[0](at) / y);
+           });
+         };
+         return Nds{by(1), by(-1)};
+       },
+       .rejected = {rejects<ConfigError>("remainder: integer division by zero", [] { return remainder(tensor({1}), tensor({0})); }),
+                    rejects<DTypeError>("remainder: 0.5 is no int64", [] { return remainder(tensor({1}), 0.5); })},
+       .accuracy = Accuracy::exact},
+      ties(one("remainder", "number", [](const Tensor& x) { return remainder(x, -3); }, distinct({2, 3}, 0.05),
+               [](double x) { return x + 3 * std::floor(x / -3); })),
+      [&] {
+        OpCase row = one("clamp", "", [](const Tensor& x) { return clamp(x, -1, 2); }, real({3, 5}, -3, 3),
+                         [](double x) { return x < -1 ? -1 : x > 2 ? 2 : x; });
+        row.rejected = {rejects<ConfigError>("clamp: at least one bound", [] { return clamp(ones({2}), {}, {}); }),
+                        rejects<DTypeError>("clamp: 0.5 is no int64", [] { return clamp(ones({2}, int64), 0.5); }),
+                        rejects<DTypeError>("clamp: ", [] { return clamp(ones({2}, boolean), 0); }),
+                        rejects<DTypeError>("clamp: ", [] { return clamp(Tensor(), 0); })};
+        return whole_numbers(row);
+      }(),
+      whole_numbers(one("clamp", "from below", [](const Tensor& x) { return clamp(x, 1); }, a, [](double x) { return x < 1 ? 1 : x; })),
+      whole_numbers(one("clamp", "from above", [](const Tensor& x) { return clamp(x, {}, 1); }, a, [](double x) { return x > 1 ? 1 : x; })),
       two("pow", "pow: ", static_cast<Two>(pow), real({2, 3}, 0.3, 2), b, [](double x, double y) { return std::pow(x, y); }),
       one("pow", "number right", [](const Tensor& x) { return pow(x, 3); }, off_zero({2, 3}), [](double x) { return x * x * x; }),
       one("pow", "square", [](const Tensor& x) { return pow(x, 2); }, a, [](double x) { return x * x; }),

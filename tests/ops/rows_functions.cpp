@@ -15,8 +15,17 @@ OpCase row(const char* op, const char* variant, Op f, Input input, double (*refe
             return build(x[0].shape, [&](const Dims& at) { return reference(x[0](at)); });
           },
           .rejected = {rejects<DTypeError>(op, [f] { return f(ones({3}, int64)); }),
+                       rejects<DTypeError>(op, [f] { return f(ones({3}, boolean)); }),
                        rejects<DTypeError>(op, [f] { return f(Tensor()); })},
           .also = {{{0, 3}}, {Shape{}}, {{2, 3, 4}}, {{3, 1100}}, {{40000}}}};
+}
+
+// Constant between jumps: the gradient is 0, and that has none.
+template <class Op>
+OpCase step(const char* op, Op f, double (*reference)(double)) {
+  OpCase made = row(op, "", f, real({2, 5}, -4, 4), reference);
+  made.twice = false;
+  return made;
 }
 
 double sigmoid_of(double x) { return 1 / (1 + std::exp(-x)); }
@@ -24,15 +33,32 @@ double sigmoid_of(double x) { return 1 / (1 + std::exp(-x)); }
 }  // namespace
 
 Rows function_rows() {
-  const Input any = real({2, 5}, -4, 4), positive = real({2, 5}, 0.2, 4);
+  const Input any = real({2, 5}, -4, 4), positive = real({2, 5}, 0.2, 4), tiny = real({2, 5}, -1e-9, 1e-9);
   return {
       row("exp", "", static_cast<F>(exp), any, [](double x) { return std::exp(x); }),
+      row("expm1", "", static_cast<F>(expm1), any, [](double x) { return std::expm1(x); }),
+      row("expm1", "near 0", static_cast<F>(expm1), tiny, [](double x) { return x + x * x / 2; }),
       row("log", "", static_cast<F>(log), positive, [](double x) { return std::log(x); }),
+      row("log1p", "", static_cast<F>(log1p), real({2, 5}, -0.9, 4), [](double x) { return std::log1p(x); }),
+      row("log1p", "near 0", static_cast<F>(log1p), tiny, [](double x) { return x - x * x / 2; }),
       row("sqrt", "", static_cast<F>(sqrt), positive, [](double x) { return std::sqrt(x); }),
       row("rsqrt", "", rsqrt, positive, [](double x) { return 1 / std::sqrt(x); }),
       row("sin", "", static_cast<F>(sin), any, [](double x) { return std::sin(x); }),
       row("cos", "", static_cast<F>(cos), any, [](double x) { return std::cos(x); }),
+      row("tan", "", static_cast<F>(tan), real({2, 5}, -1.2, 1.2), [](double x) { return std::sin(x) / std::cos(x); }),
       row("tanh", "", static_cast<F>(tanh), any, [](double x) { return std::tanh(x); }),
+      row("erf", "", static_cast<F>(erf), any, [](double x) { return std::erf(x); }),
+      [] {
+        OpCase signs = step("sign", sign, [](double x) { return x > 0 ? 1.0 : x < 0 ? -1.0 : 0.0; });
+        signs.types = Types::numbers;
+        signs.rejected = {rejects<DTypeError>("sign: ", [] { return sign(ones({3}, boolean)); }),
+                          rejects<DTypeError>("sign: ", [] { return sign(Tensor()); }),
+                          rejects<DTypeError>("sign: ", [] { return sign(zeros({0}, boolean)); })};
+        return signs;
+      }(),
+      step("floor", static_cast<F>(floor), [](double x) { return std::floor(x); }),
+      step("ceil", static_cast<F>(ceil), [](double x) { return std::ceil(x); }),
+      step("round", static_cast<F>(round), [](double x) { return std::floor(x + 0.5); }),
       row("sigmoid", "", sigmoid, any, sigmoid_of),
       row("relu", "", relu, off_zero({2, 5}), [](double x) { return x > 0 ? x : 0; }),
       row("gelu", "erf", [](const Tensor& x) { return gelu(x); }, any,

@@ -66,6 +66,18 @@ Rows logic_rows() {
   rows.back().rejected = {rejects<DTypeError>("isnan: ", [] { return isnan(ones({2}, int64)); }),
                           rejects<DTypeError>("isnan: ", [] { return isnan(Tensor()); })};
 
+  // 1 / 0 in every place but where x < 0, whose logarithm is NaN
+  rows.push_back(row("isinf", "", [](const Tensors& x) { return isinf(where(x[0] < 1, log(x[0]), x[0] / 0.0)); }, {off_zero({3, 40})},
+                     [](double a, double) { return a >= 1; }));
+  rows.push_back(row("isfinite", "", [](const Tensors& x) { return isfinite(where(x[0] < 1, log(x[0]), x[0] / 0.0)); },
+                     {off_zero({3, 40})}, [](double a, double) { return a > 0 && a < 1; }));
+  for (std::size_t i = rows.size() - 2; i < rows.size(); ++i) {
+    const auto f = rows[i].op == "isinf" ? isinf : isfinite;
+    rows[i].rejected = {rejects<DTypeError>(rows[i].op == "isinf" ? "isinf: " : "isfinite: ", [f] { return f(ones({2}, int64)); }),
+                        rejects<DTypeError>("is", [f] { return f(ones({2}, boolean)); }),
+                        rejects<DTypeError>("is", [f] { return f(Tensor()); })};
+  }
+
   const auto where_reference = [](const Nds& x) -> Expected {
     return build(broadcast(x[0].shape, broadcast(x[1].shape, x[2].shape)),
                  [&](const Dims& at) { return x[0](at) != 0 ? x[1](at) : x[2](at); });

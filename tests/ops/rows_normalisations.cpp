@@ -201,17 +201,6 @@ Rows normalisation_rows() {
   rows.push_back(linear_cross_entropy_row("with a bias, smoothed, ignoring a class", true, {.ignore_index = 2, .label_smoothing = 0.3}));
   rows.push_back(nll_row(-100));
   rows.push_back(nll_row(1));
-  rows.push_back({.op = "mse",
-                  .f = [](const Tensors& x) -> Outputs { return mse(x[0], x[1]); },
-                  .inputs = {real({2, 3}), real({2, 3})},
-                  .reference = [](const Nds& x) -> Expected {
-                    double sum = 0;
-                    for (std::size_t i = 0; i < x[0].values.size(); ++i) sum += std::pow(x[0].values[i] - x[1].values[i], 2);
-                    return Nd(sum / static_cast<double>(x[0].count()));
-                  },
-                  .rejected = {rejects<ShapeError>("mse: ", [] { return mse(ones({2}), ones({1})); }),
-                               rejects<DTypeError>("mse: ", [] { return mse(ones({2}), ones({2}, float64)); })},
-                  .accuracy = Accuracy::normalised, .also = {{Shape{}, Shape{}}, {{3, 1100}, {3, 1100}}}});
   return rows;
 }
 

@@ -14,6 +14,12 @@ double var_of(const Line& v) {
   return v.empty() ? NAN : total_of_squares(v, mean_of(v)) / (static_cast<double>(v.size()) - 1);
 }
 double population_var_of(const Line& v) { return total_of_squares(v, mean_of(v)) / static_cast<double>(v.size()); }
+double product_of(const Line& v) { return std::accumulate(v.begin(), v.end(), 1.0, std::multiplies<>()); }
+double norm_of(const Line& v, double p) {
+  double sum = 0;
+  for (double x : v) sum = std::isinf(p) ? std::max(sum, std::abs(x)) : sum + std::pow(std::abs(x), p);
+  return std::isinf(p) ? sum : std::pow(sum, 1 / p);
+}
 double max_of(const Line& v) { return *std::max_element(v.begin(), v.end()); }
 double min_of(const Line& v) { return *std::min_element(v.begin(), v.end()); }
 
@@ -41,12 +47,14 @@ struct Reduction {
   Input::Kind kind = Input::real;
   Accuracy accuracy = Accuracy::reduction;
   bool of_nothing = true;  // has a value for no elements
+  Index most = 1 << 30;    // elements of a further shape
 };
 
 void add(Rows& rows, const Reduction& r) {
   const Input x{{2, 3, 4}, r.kind};
   const auto more = [&](std::vector<std::vector<Shape>> shapes) {
     if (!r.of_nothing) std::erase_if(shapes, [](const auto& s) { return numel(s[0]) == 0; });
+    std::erase_if(shapes, [&](const auto& s) { return numel(s[0]) > r.most; });
     return shapes;
   };
   OpCase row{.op = r.op, .f = {}, .inputs = {x}, .reference = {}, .accuracy = r.accuracy,
@@ -77,6 +85,32 @@ void add(Rows& rows, const Reduction& r) {
     row.f = [f = r.axes, keepdim](const Tensors& in) -> Outputs { return f(in[0], {2, 0}, keepdim); };
     row.reference = [f = r.reference, keepdim](const Nds& in) -> Expected { return over_outer(in[0], keepdim, f); };
     row.also = more({{{7, 3, 9}}, {{0, 3, 2}}});
+    rows.push_back(row);
+  }
+}
+
+// any or all: of reals that are clamped so that many are 0, of whole numbers and of booleans.
+void add_truth(Rows& rows, const char* op, Tensor (*all_axes)(const Tensor&), Tensor (*axes)(const Tensor&, const Axes&, bool),
+               bool (*reference)(const Line&)) {
+  const auto of_line = [reference](const Line& v) { return reference(v) ? 1.0 : 0.0; };
+  for (const Input& input : {real({2, 3, 4}), ids({2, 3, 4}, 2), ids({2, 3, 4}, 9), truth({2, 3, 4})}) {
+    OpCase row{.op = op, .f = {}, .inputs = {input}, .reference = {}, .accuracy = Accuracy::exact, .differentiable = false};
+    const auto zeroed = [](const Tensor& x) { return x.dtype() == boolean ? x : clamp(x, 0); };
+    const auto above_0 = [](Nd x) {
+      for (auto& v : x.values) v = std::max(v, 0.0);
+      return x;
+    };
+    row.f = [=](const Tensors& x) -> Outputs {
+      return Tensors{axes(zeroed(x[0]), {1}, false), axes(zeroed(x[0]), {0, 2}, true), all_axes(zeroed(x[0]))};
+    };
+    row.reference = [=](const Nds& x) -> Expected {
+      const Nd y = above_0(x[0]);
+      return Nds{reduce(y, 1, false, of_line), over_outer(y, true, of_line), over_all(y, of_line)};
+    };
+    row.also = {{{0, 3, 2}}, {{2, 0, 3}}, {{2, 1, 1}}, {{3, 700, 2}}};
+    row.rejected = {rejects<AxisError>(op, [axes] { return axes(ones({2, 3}), {2}, false); }),
+                    rejects<AxisError>(op, [axes] { return axes(ones({2, 3}), {0, -2}, false); }),
+                    rejects<DTypeError>(op, [all_axes] { return all_axes(Tensor()); })};
     rows.push_back(row);
   }
 }
@@ -130,6 +164,30 @@ Rows reduction_rows() {
              Accuracy::normalised});
   add(rows, {"var", nullptr, [](const Tensor& x, const Axes& a, bool keep) { return var(x, a, keep, 0); }, population_var_of,
              Input::real, Accuracy::normalised});
+  add(rows, {"stddev", nullptr, [](const Tensor& x, const Axes& a, bool keep) { return stddev(x, a, keep); },
+             [](const Line& v) { return std::sqrt(var_of(v)); }, Input::distinct, Accuracy::normalised});
+  add(rows, {"stddev", nullptr, [](const Tensor& x, const Axes& a, bool keep) { return stddev(x, a, keep, 0); },
+             [](const Line& v) { return std::sqrt(population_var_of(v)); }, Input::distinct, Accuracy::normalised});
+  add(rows, {"prod", prod, [](const Tensor& x, const Axes& a, bool keep) { return prod(x, a, keep); }, product_of, Input::real,
+             Accuracy::reduction, true, 200});
+  add(rows, {"norm", [](const Tensor& x) { return norm(x); }, [](const Tensor& x, const Axes& a, bool keep) { return norm(x, 2, a, keep); },
+             [](const Line& v) { return norm_of(v, 2); }});
+  add(rows, {"norm", [](const Tensor& x) { return norm(x, 1); }, [](const Tensor& x, const Axes& a, bool keep) { return norm(x, 1, a, keep); },
+             [](const Line& v) { return norm_of(v, 1); }, Input::off_zero});
+  add(rows, {"norm", [](const Tensor& x) { return norm(x, 3); }, [](const Tensor& x, const Axes& a, bool keep) { return norm(x, 3, a, keep); },
+             [](const Line& v) { return norm_of(v, 3); }, Input::off_zero});
+  add(rows, {"norm", [](const Tensor& x) { return norm(x, 0.5); },
+             [](const Tensor& x, const Axes& a, bool keep) { return norm(x, 0.5, a, keep); },
+             [](const Line& v) { return norm_of(v, 0.5); }, Input::off_zero});
+  add(rows, {"norm", [](const Tensor& x) { return norm(x, INFINITY); },
+             [](const Tensor& x, const Axes& a, bool keep) { return norm(x, INFINITY, a, keep); },
+             [](const Line& v) { return norm_of(v, INFINITY); }, Input::distinct, Accuracy::exact, false});
+  rows.back().rejected = {rejects<ConfigError>("norm: p is 0", [] { return norm(ones({2}), 0); }),
+                          rejects<ConfigError>("norm: p is nan", [] { return norm(ones({2}), NAN); }),
+                          rejects<ShapeError>("norm: of no elements", [] { return norm(ones({0}), INFINITY); }),
+                          rejects<DTypeError>("norm: ", [] { return norm(ones({2}, int64)); })};
+  add_truth(rows, "any", any, any, [](const Line& v) { return std::any_of(v.begin(), v.end(), [](double x) { return x != 0; }); });
+  add_truth(rows, "all", all, all, [](const Line& v) { return std::all_of(v.begin(), v.end(), [](double x) { return x != 0; }); });
   add(rows, {"max", static_cast<Tensor (*)(const Tensor&)>(max),
              [](const Tensor& x, const Axes& a, bool keep) { return max(x, a, keep); }, max_of, Input::distinct, Accuracy::exact,
              false});

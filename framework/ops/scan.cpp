@@ -1,0 +1,59 @@
+// Running products and sums that are compositions, so that their gradients are right where a formula with a quotient or a
+// logarithm is not.
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+#include "framework/ops.h"
+#include "framework/ops/map.h"
+
+namespace gradus {
+
+namespace {
+
+// y[i] = x[0] . x[1] . ... . x[i] along an axis (Hillis & Steele 1986): after each step y[i] holds twice as many elements.
+template <class Combine>
+Tensor scan(const Tensor& x, std::int64_t axis, Combine combine) {
+  Tensor y = x;
+  const std::int64_t n = x.size(axis);
+  for (std::int64_t step = 1; step < n; step *= 2) {
+    y = cat({slice(y, axis, 0, step), combine(slice(y, axis, 0, n - step), slice(y, axis, step, n))}, axis);
+  }
+  return y;
+}
+
+// log(exp(a) + exp(b)) of two of one shape.
+Tensor log_add(const Tensor& a, const Tensor& b) {
+  const Array y = dispatch_float("logcumsumexp", a.dtype(), [&]<class T>() {
+    return map<T>(a.array(), b.array(), a.shape(), [](T u, T v) {
+      if (u == v) return u + std::numbers::ln2_v<T>;  // infinities too
+      return std::max(u, v) + std::log1p(std::exp(-std::abs(u - v)));
+    });
+  });
+  const auto share = [y](const Tensor& of) {
+    return [y, of](const Tensor& g, const Self& self) {
+      const Tensor out = self(y);
+      const Tensor shift = where(out == -std::numeric_limits<double>::infinity(), zeros_like(out), out);  // -inf - -inf is NaN
+      return g * exp(of - shift);
+    };
+  };
+  return record("log_add", y, {a, b}, share(a), share(b));
+}
+
+}  // namespace
+
+Tensor cumprod(const Tensor& x, std::int64_t axis) {
+  require_defined("cumprod", {{"x", x}});
+  normalize_axis("cumprod", axis, x.shape().size());
+  if (x.dtype() == boolean) reject_dtype("cumprod", "numbers", x.dtype());
+  return scan(x, axis, [](const Tensor& before, const Tensor& own) { return before * own; });
+}
+
+Tensor logcumsumexp(const Tensor& x, std::int64_t axis) {
+  require_float("logcumsumexp", {{"x", x}});
+  normalize_axis("logcumsumexp", axis, x.shape().size());
+  const double nothing = -std::numeric_limits<double>::infinity();
+  return scan(masked_fill(x, x == nothing, nothing), axis, log_add);  // what is -inf adds nothing: its gradient is 0
+}
+
+}  // namespace gradus
