@@ -39,9 +39,20 @@ void Members::add(const std::string& name, const Parameter& x) { add_once(parame
 void Members::add(const std::string& name, const Buffer& x) { add_once(buffers, name, x); }
 void Members::add(const std::string& name, const Tensor& x) { add_once(constants, name, x); }
 
+namespace {
+void add_setting(std::string& settings, const std::string& name, const std::string& value) {
+  settings += fmt::format("{}{}={}", settings.empty() ? "" : ", ", last_part(name), value);
+}
+}  // namespace
+
 void Members::add_setting(std::size_t part, const std::string& name, double value) {
-  std::string& settings = parts.at(part).settings;
-  settings += fmt::format("{}{}={:.10g}", settings.empty() ? "" : ", ", last_part(name), value);
+  detail::add_setting(parts.at(part).settings, name, fmt::format("{:.10g}", value));
+}
+
+void Members::add_setting(std::size_t part, const std::string& name, Size2 value) {
+  const bool one = value.height == value.width;
+  detail::add_setting(parts.at(part).settings, name,
+                      one ? fmt::format("{}", value.width) : fmt::format("{{{}, {}}}", value.height, value.width));
 }
 
 void Members::add_flag(std::size_t part, const std::string& name, bool& value) {
@@ -50,8 +61,7 @@ void Members::add_flag(std::size_t part, const std::string& name, bool& value) {
     training.push_back(&value);
     return;
   }
-  std::string& settings = parts.at(part).settings;
-  settings += fmt::format("{}{}={}", settings.empty() ? "" : ", ", flag, value);
+  detail::add_setting(parts.at(part).settings, flag, value ? "true" : "false");
 }
 
 Tensor Copies::copy(const Tensor& x) {

@@ -36,6 +36,7 @@ struct Members {
   void add(const std::string& name, const Buffer& x);
   void add(const std::string& name, const Tensor& x);
   void add_setting(std::size_t part, const std::string& name, double value);
+  void add_setting(std::size_t part, const std::string& name, Size2 value);
   void add_flag(std::size_t part, const std::string& name, bool& value);
 };
 
@@ -69,6 +70,8 @@ void walk(T& field, const std::string& name, Members& out, std::size_t parent) {
     out.add_flag(parent, name, field);
   } else if constexpr (std::is_arithmetic_v<T>) {
     out.add_setting(parent, name, static_cast<double>(field));
+  } else if constexpr (std::is_same_v<T, Size2>) {
+    out.add_setting(parent, name, field);
   } else if constexpr (reflect::HasMembers<T>) {
     open();
     const auto member = [&]<class M>(M& m) {
@@ -176,7 +179,7 @@ std::vector<Tensor> parameters(const M& model) {
   return detail::parameters(detail::members(model));
 }
 
-// The model's parameters no longer take part in training (or do again): they collect no gradient, and are saved as before.
+// The model's parameters no longer take part in training (or do again): they collect no gradient, and are still saved.
 template <Model M>
 void freeze(const M& model, bool on = true) {
   for (Tensor p : parameters(model)) p.set_requires_grad(!on);

@@ -6,12 +6,15 @@
 
 namespace gradus::models {
 
+enum class Activation { relu, gelu };
+
 struct LayerConfig {
   std::int64_t d_model = 512, heads = 8, d_ff = 2048;
   double dropout = 0.1;                // of each sublayer's output (5.4)
   double attention_dropout = dropout;  // of the attention weights
   double inner_dropout = dropout;      // between the two maps of the feed-forward network
   bool norm_first = false;             // norm before each sublayer (pre-norm) instead of after the sum (3.1)
+  Activation activation = Activation::relu;  // of the feed-forward network
 };
 
 struct EncoderLayer {

@@ -105,7 +105,8 @@ void window_maxima(const Windows& w, const T* image, Size* position) {
         for (Size ox = 0; ox < w.x.count; ++ox) {
           const Range across = elements(w.x, ox);
           const auto place = [&](Size ky, Size kx) {
-            return (oy * w.y.stride + ky * w.y.dilation - w.y.padding) * w.x.size + ox * w.x.stride + kx * w.x.dilation - w.x.padding;
+            const Size y = oy * w.y.stride + ky * w.y.dilation - w.y.padding;
+            return y * w.x.size + ox * w.x.stride + kx * w.x.dilation - w.x.padding;
           };
           Size best = place(down.begin, across.begin);
           for (Size ky = down.begin; ky < down.end; ++ky) {

@@ -3,8 +3,8 @@
 
 namespace gradus::kernels {
 
-// Windows on one axis: window o holds the positions o * stride + k * dilation - padding, k < kernel, those in [0, size) of
-// them; the others are padding. count windows: the last one ends within the padding. All products fit (the ops check).
+// Windows on one axis, `count` of them: window o holds the positions o * stride + k * dilation - padding, k < kernel,
+// that are in [0, size); the others are padding. No position overflows (the ops check).
 struct Axis {
   std::int64_t size, kernel, stride, padding, dilation, count;
 };
@@ -16,8 +16,8 @@ struct Windows {
   Axis y, x;
 };
 
-// columns (channels * kernel height * kernel width, rows * windows across): what each element of the kernel meets in each
-// window of `rows` rows of windows from `first`; 0 in padding. image (channels, height, width).
+// columns (channels * kernel height * kernel width, rows * windows across): what each element of the kernel meets in
+// each window of `rows` rows of windows from `first`; 0 in padding. image (channels, height, width).
 template <class T>
 void image_to_columns(const Windows& w, std::int64_t first, std::int64_t rows, const T* image, T* columns);
 

@@ -3,7 +3,8 @@
 namespace gradus {
 
 Tensor BatchNorm::operator()(const Tensor& x) const {
-  const Tensor y = batch_norm(x, weight, bias, {.running_mean = running_mean, .running_var = running_var, .training = training, .eps = eps});
+  const Tensor y = batch_norm(
+      x, weight, bias, {.running_mean = running_mean, .running_var = running_var, .training = training, .eps = eps});
   if (!training || !running_mean.defined()) return y;
 
   NoGrad guard;

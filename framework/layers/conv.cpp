@@ -12,7 +12,8 @@ namespace {
 // (second / groups, kernel...)
 Shape part(const char* layer, std::int64_t second, std::int64_t groups, const Dims& kernel) {
   if (groups < 1 || second % groups != 0) {
-    throw ConfigError(fmt::format("{}: groups must divide the channels, got {} groups and {} channels", layer, groups, second));
+    throw ConfigError(
+        fmt::format("{}: groups must divide the channels, got {} groups and {} channels", layer, groups, second));
   }
   Shape shape{second / groups};
   for (const std::int64_t size : kernel) {
@@ -24,7 +25,8 @@ Shape part(const char* layer, std::int64_t second, std::int64_t groups, const Di
 
 }  // namespace
 
-Tensor conv_weight(const char* layer, std::int64_t first, std::int64_t second, std::int64_t groups, const Dims& kernel) {
+Tensor conv_weight(const char* layer, std::int64_t first, std::int64_t second, std::int64_t groups,
+                   const Dims& kernel) {
   Shape shape = part(layer, second, groups, kernel);
   part(layer, first, groups, kernel);
   const std::int64_t fan = numel(shape);

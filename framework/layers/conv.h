@@ -5,7 +5,8 @@ namespace gradus {
 
 namespace detail {
 // Weight (first, second / groups, kernel...) and bias (out) of float32, both U(-1/√fan, 1/√fan), where fan is how many
-// numbers the weight has for each of `first`. ConfigError naming the layer when a size is below 1 or groups do not divide.
+// numbers the weight has for each of `first`. ConfigError naming the layer when a size is below 1 or groups do not
+// divide.
 Tensor conv_weight(const char* layer, std::int64_t first, std::int64_t second, std::int64_t groups, const Dims& kernel);
 Tensor conv_bias(const char* layer, std::int64_t out, std::int64_t second, std::int64_t groups, const Dims& kernel);
 }  // namespace detail
@@ -17,7 +18,7 @@ struct Conv1d {
   std::int64_t in, out, kernel;
   std::int64_t stride = 1, padding = 0, dilation = 1, groups = 1;
   bool with_bias = true;
-  Parameter weight{detail::conv_weight("Conv1d", out, in, groups, {kernel})};                       // (out, in / groups, kernel)
+  Parameter weight{detail::conv_weight("Conv1d", out, in, groups, {kernel})};  // (out, in / groups, kernel)
   Parameter bias{with_bias ? detail::conv_bias("Conv1d", out, in, groups, {kernel}) : Tensor()};  // (out)
 
   Tensor operator()(const Tensor& x) const { return apply(x, weight); }
@@ -33,7 +34,8 @@ struct Conv2d {
   Size2 stride = 1, padding = 0, dilation = 1;
   std::int64_t groups = 1;
   bool with_bias = true;
-  Parameter weight{detail::conv_weight("Conv2d", out, in, groups, {kernel.height, kernel.width})};  // (out, in / groups, ., .)
+  // (out, in / groups, ., .)
+  Parameter weight{detail::conv_weight("Conv2d", out, in, groups, {kernel.height, kernel.width})};
   Parameter bias{with_bias ? detail::conv_bias("Conv2d", out, in, groups, {kernel.height, kernel.width}) : Tensor()};
 
   Tensor operator()(const Tensor& x) const { return apply(x, weight); }
@@ -49,8 +51,10 @@ struct ConvTranspose2d {
   Size2 stride = 1, padding = 0, output_padding = 0, dilation = 1;
   std::int64_t groups = 1;
   bool with_bias = true;
-  Parameter weight{detail::conv_weight("ConvTranspose2d", in, out, groups, {kernel.height, kernel.width})};  // (in, out / groups, ., .)
-  Parameter bias{with_bias ? detail::conv_bias("ConvTranspose2d", out, out, groups, {kernel.height, kernel.width}) : Tensor()};
+  // (in, out / groups, ., .)
+  Parameter weight{detail::conv_weight("ConvTranspose2d", in, out, groups, {kernel.height, kernel.width})};
+  Parameter bias{with_bias ? detail::conv_bias("ConvTranspose2d", out, out, groups, {kernel.height, kernel.width})
+                           : Tensor()};
 
   Tensor operator()(const Tensor& x) const { return apply(x, weight); }
   Tensor apply(const Tensor& x, const Tensor& w) const {

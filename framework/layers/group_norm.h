@@ -13,7 +13,8 @@ struct GroupNorm {
   Tensor operator()(const Tensor& x) const { return group_norm(x, groups, weight, bias, eps); }
 };
 
-// x (N, C, ...) normalised over each channel of each image   Ulyanov et al. 2016. PyTorch's InstanceNorm1d and 2d in one.
+// x (N, C, ...) normalised over each channel of each image   Ulyanov et al. 2016
+// PyTorch's InstanceNorm1d and InstanceNorm2d in one.
 struct InstanceNorm {
   std::int64_t channels;
   double eps = 1e-5;

@@ -16,7 +16,8 @@ struct Linear {
   Parameter bias{with_bias ? detail::uniform_by_fan("Linear", {out}, in) : Tensor()};       // (out)
 
   Tensor operator()(const Tensor& x) const { return apply(x, weight); }
-  Tensor apply(const Tensor& x, const Tensor& w) const { return linear(x, w, bias); }  // with another weight than its own
+  // With another weight than its own.
+  Tensor apply(const Tensor& x, const Tensor& w) const { return linear(x, w, bias); }
 };
 
 }  // namespace gradus

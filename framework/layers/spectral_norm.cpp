@@ -14,7 +14,8 @@ Tensor unit(const Tensor& x) { return x / maximum(sqrt(sum(x * x)), full({}, 1e-
 
 }  // namespace
 
-Tensor over_spectral_norm(const Tensor& weight, const Tensor& u, const Tensor& v, std::int64_t axis, std::int64_t steps) {
+Tensor over_spectral_norm(const Tensor& weight, const Tensor& u, const Tensor& v, std::int64_t axis,
+                          std::int64_t steps) {
   const Tensor w = as_matrix(weight, axis);
   // The graph keeps vectors of its own, so that the next call may write u and v before backward.
   Tensor left(u.array().copy()), right(v.array().copy());

@@ -5,8 +5,8 @@
 namespace gradus {
 
 namespace detail {
-// weight / σ, where σ = uᵀ W v of the weight W seen as a matrix whose rows belong to `axis`. First, without a graph, so many
-// steps of power iteration that bring u and v (written in place) nearer to W's first singular vectors.
+// weight / σ, where σ = uᵀ W v of the weight W seen as a matrix whose rows belong to `axis`. First, without a graph,
+// `steps` of power iteration bring u and v (written in place) nearer to W's first singular vectors.
 Tensor over_spectral_norm(const Tensor& weight, const Tensor& u, const Tensor& v, std::int64_t axis, std::int64_t steps);
 // Unit vectors (of as many numbers as weight has rows, columns) after 15 steps.
 struct SingularVectors {
@@ -15,9 +15,9 @@ struct SingularVectors {
 SingularVectors singular_vectors(const Tensor& weight, std::int64_t axis);
 }  // namespace detail
 
-// A Linear or a convolution whose weight is divided by (an estimate of) its largest singular value, which holds its Lipschitz
-// constant at 1 (Miyato et al. 2018, section 2.1 and appendix A). Made by spectral_norm(). In training each call improves the
-// estimate by one step of power iteration. Names as in PyTorch: weight_orig, weight_u, weight_v, bias.
+// A Linear or a convolution whose weight is divided by (an estimate of) its largest singular value
+// (Miyato et al. 2018, section 2.1 and appendix A). Made by spectral_norm(). In training each call improves the estimate by
+// one step of power iteration. Names as in PyTorch: weight_orig, weight_u, weight_v, bias.
 template <class Layer>
 struct SpectralNorm {
   static constexpr std::int64_t axis = std::is_same_v<Layer, ConvTranspose2d> ? 1 : 0;  // of the outputs
@@ -27,11 +27,14 @@ struct SpectralNorm {
   Buffer weight_v;        // (columns)
   bool training = true;
 
-  Tensor weight() const { return detail::over_spectral_norm(weight_orig, weight_u, weight_v, axis, training ? 1 : 0); }
+  Tensor weight() const {
+    return detail::over_spectral_norm(weight_orig, weight_u, weight_v, axis, training ? 1 : 0);
+  }
   Tensor operator()(const Tensor& x) const { return layer.apply(x, weight()); }
   auto members() {
     return std::tuple{reflect::field("weight_orig", weight_orig), reflect::field("bias", layer.bias),
-                      reflect::field("weight_u", weight_u), reflect::field("weight_v", weight_v), reflect::field("training", training)};
+                      reflect::field("weight_u", weight_u), reflect::field("weight_v", weight_v),
+                      reflect::field("training", training)};
   }
 };
 

@@ -21,7 +21,8 @@ struct WeightNorm {
   Tensor weight() const { return weight_v * (weight_g / detail::norm_of_rows(weight_v)); }
   Tensor operator()(const Tensor& x) const { return layer.apply(x, weight()); }
   auto members() {
-    return std::tuple{reflect::field("weight_g", weight_g), reflect::field("weight_v", weight_v), reflect::field("bias", layer.bias)};
+    return std::tuple{reflect::field("weight_g", weight_g), reflect::field("weight_v", weight_v),
+                      reflect::field("bias", layer.bias)};
   }
 };
 

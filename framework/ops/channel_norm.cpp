@@ -1,5 +1,5 @@
-// Normalisations by channel. Each lays x out in rows of what shares one mean and variance, normalises the rows as layer_norm
-// does, and scales the channels: only the rows differ.
+// Normalisations by channel. Each lays x out in rows of what shares one mean and variance, normalises the rows as
+// layer_norm does, and scales the channels: only the rows differ.
 #include "framework/ops.h"
 #include "framework/ops/check.h"
 
@@ -13,9 +13,11 @@ void require_channels(const char* op, const Tensor& x, std::initializer_list<Ope
   require(x.dim() >= 2, op, "x must be (N, C, ...)", operands);
   for (const auto& o : of_channels) {
     if (!o.tensor.defined()) continue;
-    require<DTypeError>(o.tensor.dtype() == x.dtype(), op, "element types must agree; convert with to(x, dtype)", operands);
+    require<DTypeError>(o.tensor.dtype() == x.dtype(), op, "element types must agree; convert with to(x, dtype)",
+                        operands);
     if (o.tensor.dim() != 1 || o.tensor.size(0) != x.size(1)) {
-      throw ShapeError(fmt::format("{}: {} must have one axis, as long as there are channels{}", op, o.label, describe(operands)));
+      throw ShapeError(
+          fmt::format("{}: {} must have one axis, as long as there are channels{}", op, o.label, describe(operands)));
     }
   }
   if (!(eps >= 0)) throw ConfigError(fmt::format("{}: eps is {}, must be at least 0", op, eps));
@@ -47,14 +49,18 @@ std::int64_t positions(const Tensor& x) { return numel(Shape(x.shape().begin() +
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const BatchNormOptions& o) {
   const auto operands = {Operand{"x", x}, Operand{"weight", weight}, Operand{"bias", bias},
                          Operand{"running_mean", o.running_mean}, Operand{"running_var", o.running_var}};
-  require_channels("batch_norm", x, {{"weight", weight}, {"bias", bias}, {"running_mean", o.running_mean}, {"running_var", o.running_var}},
-                   o.eps, operands);
-  require(o.running_mean.defined() == o.running_var.defined(), "batch_norm", "running_mean and running_var come together", operands);
+  require_channels(
+      "batch_norm", x,
+      {{"weight", weight}, {"bias", bias}, {"running_mean", o.running_mean}, {"running_var", o.running_var}}, o.eps,
+      operands);
+  require(o.running_mean.defined() == o.running_var.defined(), "batch_norm",
+          "running_mean and running_var come together", operands);
   if (!o.training && o.running_mean.defined()) {
     const Tensor rstd = rsqrt(o.running_var + o.eps);
     return scaled(x - beside(o.running_mean, x), weight.defined() ? weight * rstd : rstd, bias);
   }
-  require(x.size(0) == 0 || x.size(0) * positions(x) != 1, "batch_norm", "one value a channel has no variance to train on", operands);
+  require(x.size(0) == 0 || x.size(0) * positions(x) != 1, "batch_norm",
+          "one value a channel has no variance to train on", operands);
   return scaled(transpose(normalised(transpose(x, 0, 1), x.size(1), o.eps), 0, 1), weight, bias);
 }
 

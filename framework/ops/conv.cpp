@@ -1,6 +1,6 @@
-// Convolutions. One sum stands behind all of them: S(x, w, g) of g * w * x over every image, window and kernel element. It is
-// linear in each of the three, and its derivatives by g, x and w are the three functions here: a convolution, its transpose,
-// and the gradient of its weight. So the gradients of each are the other two, to any order.
+// Convolutions. One sum stands behind all of them: S(x, w, g) of g * w * x over every image, window and element of the
+// kernel. It is linear in each of the three, and its derivatives by g, x and w are the three functions here: a convolution,
+// its transpose, and the gradient of its weight. So the gradients of each are the other two, to any order.
 #include "framework/kernels/gemm.h"
 #include "framework/ops.h"
 #include "framework/ops/map.h"
@@ -17,8 +17,10 @@ Tensor weight_gradient(const Tensor& x, const Tensor& y, const Convolution& c);
 struct Sizes {
   std::int64_t m, k, windows, x_image, y_image;
   explicit Sizes(const Convolution& c)
-      : m(c.outputs / c.groups), k(c.windows.channels / c.groups * c.windows.y.kernel * c.windows.x.kernel),
-        windows(c.windows.y.count * c.windows.x.count), x_image(c.windows.channels * c.windows.y.size * c.windows.x.size),
+      : m(c.outputs / c.groups),
+        k(c.windows.channels / c.groups * c.windows.y.kernel * c.windows.x.kernel),
+        windows(c.windows.y.count * c.windows.x.count),
+        x_image(c.windows.channels * c.windows.y.size * c.windows.x.size),
         y_image(c.outputs * windows) {}
 };
 
@@ -45,7 +47,7 @@ class Bands {
   Array room_;
 };
 
-// f(begin, end) for ranges of images, by threads where there is enough to do; a single image is left to the loops within.
+// f(begin, end) for ranges of images, on threads where there is enough to do; one image is left to the loops within.
 template <class F>
 void for_images(const Convolution& c, const Sizes& s, F f) {
   const std::int64_t work = std::max<std::int64_t>(1, s.k * c.groups * s.windows);
@@ -68,15 +70,17 @@ Tensor convolve(const char* op, const Tensor& x, const Tensor& weight, const Con
         bands.each([&](std::int64_t first, std::int64_t rows, std::int64_t width, T* columns) {
           kernels::image_to_columns(c.windows, first, rows, from + n * s.x_image, columns);
           for (std::int64_t g = 0; g < c.groups; ++g) {
-            kernels::gemm<T>(false, false, s.m, width, s.k, T(1), ws + g * s.m * s.k, s.k, columns + g * s.k * width, width, T(0),
-                             out + n * s.y_image + g * s.m * s.windows + first * c.windows.x.count, s.windows);
+            kernels::gemm<T>(false, false, s.m, width, s.k, T(1), ws + g * s.m * s.k, s.k, columns + g * s.k * width,
+                             width, T(0), out + n * s.y_image + g * s.m * s.windows + first * c.windows.x.count,
+                             s.windows);
           }
         });
       }
     });
   });
-  return record(op, y, {x, weight}, [=](const Tensor& g) { return convolve_transposed("conv_transpose", g, weight, c); },
-                [=](const Tensor& g) { return weight_gradient(x, g, c); });
+  return record(
+      op, y, {x, weight}, [=](const Tensor& g) { return convolve_transposed("conv_transpose", g, weight, c); },
+      [=](const Tensor& g) { return weight_gradient(x, g, c); });
 }
 
 namespace {
@@ -103,8 +107,9 @@ Tensor convolve_transposed(const char* op, const Tensor& y, const Tensor& weight
       }
     });
   });
-  return record(op, x, {y, weight}, [=](const Tensor& g) { return convolve("conv", g, weight, c); },
-                [=](const Tensor& g) { return weight_gradient(g, y, c); });
+  return record(
+      op, x, {y, weight}, [=](const Tensor& g) { return convolve("conv", g, weight, c); },
+      [=](const Tensor& g) { return weight_gradient(g, y, c); });
 }
 
 // The sum over all images, added up one after the other.
@@ -128,24 +133,29 @@ Tensor weight_gradient(const Tensor& x, const Tensor& y, const Convolution& c) {
       });
     }
   });
-  return record("conv_weight_gradient", w, {x, y}, [=](const Tensor& g) { return convolve_transposed("conv_transpose", y, g, c); },
-                [=](const Tensor& g) { return convolve("conv", x, g, c); });
+  return record(
+      "conv_weight_gradient", w, {x, y},
+      [=](const Tensor& g) { return convolve_transposed("conv_transpose", y, g, c); },
+      [=](const Tensor& g) { return convolve("conv", x, g, c); });
 }
 
-// `inner` and `outer`: the numbers of channels that weight's second and first axes must make up with groups.
 void require_operands(const char* op, std::int64_t axes, const Tensor& x, const Tensor& weight, const Tensor& bias,
                       std::int64_t groups, bool transposed, std::initializer_list<Operand> operands) {
   require_float(op, {{"x", x}, {"weight", weight}, {"bias", bias.defined() ? bias : x}});
-  const char* rule = axes == 1 ? (transposed ? "x must be (N, C, L), weight (C, O / groups, K)" : "x must be (N, C, L), weight (O, C / groups, K)")
-                               : (transposed ? "x must be (N, C, H, W), weight (C, O / groups, kernel height, kernel width)"
-                                             : "x must be (N, C, H, W), weight (O, C / groups, kernel height, kernel width)");
+  const char* rule = axes == 1
+                         ? (transposed ? "x must be (N, C, L), weight (C, O / groups, K)"
+                                       : "x must be (N, C, L), weight (O, C / groups, K)")
+                         : (transposed ? "x must be (N, C, H, W), weight (C, O / groups, kernel height, kernel width)"
+                                       : "x must be (N, C, H, W), weight (O, C / groups, kernel height, kernel width)");
   require(x.dim() == axes + 2 && weight.dim() == axes + 2, op, rule, operands);
-  if (groups < 1) throw ConfigError(fmt::format("{}: groups is {}, must be at least 1{}", op, groups, describe(operands)));
+  if (groups < 1)
+    throw ConfigError(fmt::format("{}: groups is {}, must be at least 1{}", op, groups, describe(operands)));
   const std::int64_t in = x.size(1), first = weight.size(0), second = weight.size(1);
   std::int64_t other;
   const bool fits = !__builtin_mul_overflow(second, groups, &other) &&
                     (transposed ? first == in && in % groups == 0 : other == in && first % groups == 0);
-  if (!fits) throw ShapeError(fmt::format("{}: {}, and {} groups must divide C and O{}", op, rule, groups, describe(operands)));
+  if (!fits)
+    throw ShapeError(fmt::format("{}: {}, and {} groups must divide C and O{}", op, rule, groups, describe(operands)));
   require(!bias.defined() || (bias.dim() == 1 && bias.size(0) == (transposed ? other : first)), op,
           "bias must have one axis, as long as there are output channels", operands);
 }
@@ -154,9 +164,12 @@ Size2 kernel_of(const Tensor& weight, std::int64_t axes) { return {axes == 1 ? 1
 Size2 positions_of(const Tensor& x, std::int64_t axes) { return {axes == 1 ? 1 : x.size(2), x.size(-1)}; }
 
 // y (N, O, H, W) + bias (O)
-Tensor add_bias(const Tensor& y, const Tensor& bias) { return bias.defined() ? y + reshape(bias, {bias.numel(), 1, 1}) : y; }
+Tensor add_bias(const Tensor& y, const Tensor& bias) {
+  return bias.defined() ? y + reshape(bias, {bias.numel(), 1, 1}) : y;
+}
 
-Tensor conv(const char* op, std::int64_t axes, const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& o) {
+Tensor conv(const char* op, std::int64_t axes, const Tensor& x, const Tensor& weight, const Tensor& bias,
+            const ConvOptions& o) {
   const auto operands = {Operand{"x", x}, Operand{"weight", weight}, Operand{"bias", bias}};
   require_operands(op, axes, x, weight, bias, o.groups, false, operands);
   const Convolution c{x.size(0), weight.size(0), o.groups,
@@ -167,11 +180,12 @@ Tensor conv(const char* op, std::int64_t axes, const Tensor& x, const Tensor& we
 }
 
 // How long the output is of which a convolution would make `size`.
-std::int64_t transposed_size(const char* op, std::int64_t size, std::int64_t kernel, std::int64_t stride, std::int64_t padding,
-                             std::int64_t output_padding, std::int64_t dilation, std::initializer_list<Operand> operands) {
+std::int64_t transposed_size(const char* op, std::int64_t size, std::int64_t kernel, std::int64_t stride,
+                             std::int64_t padding, std::int64_t output_padding, std::int64_t dilation,
+                             std::initializer_list<Operand> operands) {
   if (output_padding >= std::max(stride, dilation)) {
-    throw ConfigError(fmt::format("{}: output_padding is {}, must be less than stride {} or dilation {}{}", op, output_padding, stride,
-                                  dilation, describe(operands)));
+    throw ConfigError(fmt::format("{}: output_padding is {}, must be less than stride {} or dilation {}{}", op,
+                                  output_padding, stride, dilation, describe(operands)));
   }
   std::int64_t n, reach, margin;
   if (__builtin_mul_overflow(size - 1, stride, &n) || __builtin_mul_overflow(dilation, kernel - 1, &reach) ||
@@ -180,7 +194,8 @@ std::int64_t transposed_size(const char* op, std::int64_t size, std::int64_t ker
     throw ShapeError(fmt::format("{}: the size of the output does not fit 64 bits{}", op, describe(operands)));
   }
   if (size < 1 || n - margin < 1) {
-    throw ShapeError(fmt::format("{}: {} positions and padding {} leave no output{}", op, size, padding, describe(operands)));
+    throw ShapeError(
+        fmt::format("{}: {} positions and padding {} leave no output{}", op, size, padding, describe(operands)));
   }
   return n - margin;
 }
@@ -197,10 +212,13 @@ Tensor conv_transpose(const char* op, std::int64_t axes, const Tensor& x, const 
   require_setting(op, "dilation", o.dilation, axes, 1, operands);
   const Size2 stride = in_two_axes(o.stride, axes, 1), padding = in_two_axes(o.padding, axes, 0);
   const Size2 more = in_two_axes(o.output_padding, axes, 0), dilation = in_two_axes(o.dilation, axes, 1);
-  const Size2 size{transposed_size(op, from.height, kernel.height, stride.height, padding.height, more.height, dilation.height, operands),
-                   transposed_size(op, from.width, kernel.width, stride.width, padding.width, more.width, dilation.width, operands)};
-  Convolution c{x.size(0), x.size(1), o.groups,
-                windows_over(op, axes, weight.size(1) * o.groups, size, {kernel, o.stride, o.padding, o.dilation}, operands)};
+  const Size2 size{
+      transposed_size(op, from.height, kernel.height, stride.height, padding.height, more.height, dilation.height,
+                      operands),
+      transposed_size(op, from.width, kernel.width, stride.width, padding.width, more.width, dilation.width, operands)};
+  Convolution c{
+      x.size(0), x.size(1), o.groups,
+      windows_over(op, axes, weight.size(1) * o.groups, size, {kernel, o.stride, o.padding, o.dilation}, operands)};
   c.windows.y.count = from.height, c.windows.x.count = from.width;  // output_padding may leave room for one more
   require_addressable(op, c.x_shape(), operands);
   return from_images(add_bias(convolve_transposed(op, as_images(x), as_images(weight), c), bias), axes);
@@ -214,10 +232,12 @@ Tensor conv1d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
   return conv("conv2d", 2, x, weight, bias, options);
 }
-Tensor conv_transpose1d(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvTransposeOptions& options) {
+Tensor conv_transpose1d(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                        const ConvTransposeOptions& options) {
   return conv_transpose("conv_transpose1d", 1, x, weight, bias, options);
 }
-Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvTransposeOptions& options) {
+Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                        const ConvTransposeOptions& options) {
   return conv_transpose("conv_transpose2d", 2, x, weight, bias, options);
 }
 

@@ -17,10 +17,12 @@ kernels::Windows pooling_windows(const char* op, std::int64_t axes, const Tensor
   for (const auto& a : {w.y, w.x}) {
     const std::int64_t reach = (a.kernel - 1) * a.dilation + 1;
     if (a.padding > reach / 2) {
-      throw ConfigError(fmt::format("{}: padding is {}, must be at most half of a window's {}{}", op, a.padding, reach, describe(operands)));
+      throw ConfigError(fmt::format("{}: padding is {}, must be at most half of a window's {}{}", op, a.padding, reach,
+                                    describe(operands)));
     }
   }
-  require(kernels::all_hold_something(w.y) && kernels::all_hold_something(w.x), op, "a window would hold padding alone", operands);
+  require(kernels::all_hold_something(w.y) && kernels::all_hold_something(w.x), op, "a window would hold padding alone",
+          operands);
   require_addressable(op, {x.size(0), x.size(1), w.y.count, w.x.count}, operands);
   return w;
 }
@@ -32,13 +34,13 @@ Size2 stride_or(Size2 kernel, Size2 stride, std::int64_t axes) {
 }
 
 Tensor max_pool(const char* op, std::int64_t axes, const Tensor& x, Size2 kernel, const MaxPoolOptions& o) {
-  const kernels::Windows w = pooling_windows(op, axes, x, {kernel, stride_or(kernel, o.stride, axes), o.padding, o.dilation});
+  const kernels::Windows w =
+      pooling_windows(op, axes, x, {kernel, stride_or(kernel, o.stride, axes), o.padding, o.dilation});
   const std::int64_t n = x.size(0), c = x.size(1);
   const Array in = x.array().contiguous();
   Array position = Array::empty({n, c, w.y.count * w.x.count}, int64);
-  dispatch_float(op, x.dtype(), [&]<class T>() {
-    kernels::window_maxima(w, in.data<T>(), position.mutable_data<std::int64_t>());
-  });
+  dispatch_float(op, x.dtype(),
+                 [&]<class T>() { kernels::window_maxima(w, in.data<T>(), position.mutable_data<std::int64_t>()); });
   const Tensor y = gather(reshape(x, {n, c, w.y.size * w.x.size}), 2, Tensor(position));
   return from_images(reshape(y, {n, c, w.y.count, w.x.count}), axes);
 }
@@ -48,7 +50,8 @@ Tensor avg_pool(const char* op, std::int64_t axes, const Tensor& x, Size2 kernel
   Convolution each{w.channels, 1, 1, w};  // a plane is an image of one channel
   each.windows.channels = 1;
   const Tensor weight = ones(each.weight_shape(), x.dtype());
-  const Tensor sums = reshape(convolve(op, reshape(x, each.x_shape()), weight, each), {x.size(0), x.size(1), w.y.count, w.x.count});
+  const Tensor sums =
+      reshape(convolve(op, reshape(x, each.x_shape()), weight, each), {x.size(0), x.size(1), w.y.count, w.x.count});
   if (o.count_include_pad) return from_images(sums / static_cast<double>(weight.numel()), axes);
   each.images = 1;
   return from_images(sums / convolve(op, ones(each.x_shape(), x.dtype()), weight, each), axes);

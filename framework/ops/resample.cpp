@@ -26,14 +26,18 @@ void require_resampled(const char* op, std::int64_t axes, const Tensor& x, Size2
   require(x.dim() == axes + 2, op, axes == 1 ? "x must be (N, C, L)" : "x must be (N, C, H, W)", operands);
   require_setting(op, "size", size, axes, 1, operands);
   require(x.size(-1) > 0 && x.size(2) > 0, op, "x has no positions", operands);
-  require_addressable(op, {x.size(0), x.size(1), axes == 1 ? 1 : std::max(size.height, x.size(2)), std::max(size.width, x.size(-1))}, operands);
+  require_addressable(
+      op, {x.size(0), x.size(1), axes == 1 ? 1 : std::max(size.height, x.size(2)), std::max(size.width, x.size(-1))},
+      operands);
 }
 
 // Axis `axis` of x in n bins, each replaced by its mean. All bins are read as long as the longest one, what is too much as 0.
 Tensor means_of_bins(const Tensor& x, std::int64_t axis, std::int64_t n) {
   const std::int64_t size = x.size(axis);
   const auto begin = [&](std::int64_t i) { return scaled(i, size, n); };
-  const auto end = [&](std::int64_t i) { return scaled(i + 1, size, n) + (static_cast<__int128>(i + 1) * size % n != 0); };
+  const auto end = [&](std::int64_t i) {
+    return scaled(i + 1, size, n) + (static_cast<__int128>(i + 1) * size % n != 0);
+  };
   std::int64_t longest = 1;
   for (std::int64_t i = 0; i < n; ++i) longest = std::max(longest, end(i) - begin(i));
   std::vector<std::int64_t> index;
@@ -95,7 +99,8 @@ Tensor interpolate(const Tensor& x, Size2 size, const InterpolateOptions& o) {
   require_float("interpolate", {{"x", x}});
   require(x.dim() == 3 || x.dim() == 4, "interpolate", "x must be (N, C, L) or (N, C, H, W)", {{"x", x}});
   require_resampled("interpolate", x.dim() - 2, x, size);
-  require<ConfigError>(!o.align_corners || o.mode == Interpolation::linear, "interpolate", "align_corners is for linear alone", {{"x", x}});
+  require<ConfigError>(!o.align_corners || o.mode == Interpolation::linear, "interpolate",
+                       "align_corners is for linear alone", {{"x", x}});
   const Tensor y = resample(x, 2, x.dim() == 3 ? size.width : size.height, o);
   return x.dim() == 3 ? y : resample(y, 3, size.width, o);
 }

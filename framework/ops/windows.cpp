@@ -9,7 +9,8 @@ namespace gradus {
 void require_setting(const char* op, const char* name, Size2 value, std::int64_t axes, std::int64_t least,
                      std::initializer_list<Operand> operands) {
   if (axes == 1 && value.height != value.width) {
-    throw ConfigError(fmt::format("{}: {} is {{{}, {}}}, must be one number{}", op, name, value.height, value.width, describe(operands)));
+    throw ConfigError(fmt::format("{}: {} is {{{}, {}}}, must be one number{}", op, name, value.height, value.width,
+                                  describe(operands)));
   }
   if (value.height >= least && value.width >= least) return;
   const std::string given = value.height == value.width ? fmt::format("{}", value.width)
@@ -29,7 +30,8 @@ void require_addressable(const char* op, const Shape& shape, std::initializer_li
   bool fits = true;
   for (auto size : shape) fits = fits && !__builtin_mul_overflow(n, std::max<std::int64_t>(size, 1), &n);
   constexpr auto most = std::numeric_limits<std::int64_t>::max() / 16;
-  if (!fits || n > most) throw ShapeError(fmt::format("{}: the sizes {} do not fit 64 bits{}", op, shape.str(), describe(operands)));
+  if (!fits || n > most)
+    throw ShapeError(fmt::format("{}: the sizes {} do not fit 64 bits{}", op, shape.str(), describe(operands)));
 }
 
 namespace {
@@ -39,28 +41,29 @@ kernels::Axis axis(const char* op, std::int64_t size, std::int64_t kernel, std::
   std::int64_t padded, reach;
   if (__builtin_mul_overflow(padding, 2, &padded) || __builtin_add_overflow(padded, size, &padded) ||
       __builtin_mul_overflow(dilation, kernel - 1, &reach) || __builtin_add_overflow(reach, 1, &reach)) {
-    throw ShapeError(fmt::format("{}: padding {} and dilation {} do not fit 64 bits{}", op, padding, dilation, describe(operands)));
+    throw ShapeError(
+        fmt::format("{}: padding {} and dilation {} do not fit 64 bits{}", op, padding, dilation, describe(operands)));
   }
   if (reach > padded) {
-    throw ShapeError(fmt::format("{}: a window reaches over {} positions, and with padding there are {}{}", op, reach, padded,
-                                 describe(operands)));
+    throw ShapeError(fmt::format("{}: a window reaches over {} positions, and with padding there are {}{}", op, reach,
+                                 padded, describe(operands)));
   }
   return {size, kernel, stride, padding, dilation, (padded - reach) / stride + 1};
 }
 
 }  // namespace
 
-kernels::Windows windows_over(const char* op, std::int64_t axes, std::int64_t channels, Size2 size, const WindowSettings& s,
-                              std::initializer_list<Operand> operands) {
+kernels::Windows windows_over(const char* op, std::int64_t axes, std::int64_t channels, Size2 size,
+                              const WindowSettings& s, std::initializer_list<Operand> operands) {
   require_setting(op, "kernel", s.kernel, 2, 1, operands);
   require_setting(op, "stride", s.stride, axes, 1, operands);
   require_setting(op, "padding", s.padding, axes, 0, operands);
   require_setting(op, "dilation", s.dilation, axes, 1, operands);
   const Size2 stride = in_two_axes(s.stride, axes, 1), padding = in_two_axes(s.padding, axes, 0);
   const Size2 dilation = in_two_axes(s.dilation, axes, 1);
-  const kernels::Windows w{channels,
-                           axis(op, size.height, s.kernel.height, stride.height, padding.height, dilation.height, operands),
-                           axis(op, size.width, s.kernel.width, stride.width, padding.width, dilation.width, operands)};
+  const kernels::Windows w{
+      channels, axis(op, size.height, s.kernel.height, stride.height, padding.height, dilation.height, operands),
+      axis(op, size.width, s.kernel.width, stride.width, padding.width, dilation.width, operands)};
   require_addressable(op, {channels, w.y.kernel, w.x.kernel, w.x.count}, operands);
   return w;
 }

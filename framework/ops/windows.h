@@ -1,6 +1,6 @@
 #pragma once
-// What convolutions and pooling share: windows over images, their settings checked. In 1d, (N, C, L), all is done as in 2d
-// with images of height 1.
+// What convolutions and pooling share: windows over images, their settings checked. In 1d, (N, C, L), all is done as in
+// 2d with images of height 1.
 #include "framework/kernels/windows.h"
 #include "framework/ops/check.h"
 
@@ -20,14 +20,14 @@ Size2 in_two_axes(Size2 value, std::int64_t axes, std::int64_t neutral);
 Tensor as_images(const Tensor& x);
 Tensor from_images(const Tensor& y, std::int64_t axes);
 
-// The windows over an image of (channels, size). ShapeError when none fits, or when a product of sizes does not fit 64 bits.
-kernels::Windows windows_over(const char* op, std::int64_t axes, std::int64_t channels, Size2 size, const WindowSettings& s,
-                              std::initializer_list<Operand> operands);
+// The windows over an image of (channels, size). ShapeError when none fits, or sizes do not fit 64 bits.
+kernels::Windows windows_over(const char* op, std::int64_t axes, std::int64_t channels, Size2 size,
+                              const WindowSettings& s, std::initializer_list<Operand> operands);
 // ShapeError unless an array of this shape can be addressed.
 void require_addressable(const char* op, const Shape& shape, std::initializer_list<Operand> operands);
 
-// What a convolution multiplies. x (images, channels, height, width) and y (images, outputs, windows down, windows across)
-// share the weight (outputs, channels / groups, kernel height, kernel width).
+// What a convolution multiplies: x (images, channels, height, width), y (images, outputs, windows down, windows across) and
+// their weight (outputs, channels / groups, kernel height, kernel width).
 struct Convolution {
   std::int64_t images, outputs, groups;
   kernels::Windows windows;

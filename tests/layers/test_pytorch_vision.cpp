@@ -56,7 +56,9 @@ void check_layer(const std::string& name, Layer layer, bool training = true, int
 }  // namespace
 
 TEST_CASE("PyTorch: pooling, resampling and normalising") {
-  check_op("max_pool2d", [](const Tensor& x) { return max_pool2d(x, {2, 3}, {.stride = {2, 1}, .padding = 1, .dilation = {1, 2}}); });
+  check_op("max_pool2d", [](const Tensor& x) {
+    return max_pool2d(x, {2, 3}, {.stride = {2, 1}, .padding = 1, .dilation = {1, 2}});
+  });
   check_op("max_pool2d_nan", [](const Tensor& x) { return max_pool2d(x, 3, {.stride = 2}); });
   check_op("max_pool2d_ties", [](const Tensor& x) { return max_pool2d(x, 3, {.stride = 1}); });
   check_op("max_pool1d", [](const Tensor& x) { return max_pool1d(x, 3, {.padding = 1}); });
@@ -82,12 +84,17 @@ TEST_CASE("PyTorch: pooling, resampling and normalising") {
 
 TEST_CASE("PyTorch: convolutions as layers") {
   check_layer("Conv1d", Conv1d{.in = 4, .out = 6, .kernel = 3, .stride = 2, .padding = 2, .dilation = 2, .groups = 2});
-  check_layer("Conv2d", Conv2d{.in = 4, .out = 6, .kernel = {3, 2}, .stride = {2, 1}, .padding = {1, 2}, .dilation = {1, 2}, .groups = 2});
+  check_layer(
+      "Conv2d",
+      Conv2d{
+          .in = 4, .out = 6, .kernel = {3, 2}, .stride = {2, 1}, .padding = {1, 2}, .dilation = {1, 2}, .groups = 2});
   check_layer("Conv2d_without_bias", Conv2d{.in = 4, .out = 3, .kernel = 3, .with_bias = false});
-  check_layer("ConvTranspose2d", ConvTranspose2d{.in = 4, .out = 6, .kernel = {3, 2}, .stride = {2, 3}, .padding = 1,
-                                                 .output_padding = {1, 0}, .groups = 2});
-  check_layer("Sequential", Sequential{Conv2d{.in = 4, .out = 3, .kernel = 3, .padding = 1}, BatchNorm{3}, ReLU{}, MaxPool2d{2},
-                                       AdaptiveAvgPool2d{1}, Flatten{}, Linear{3, 2}});
+  check_layer(
+      "ConvTranspose2d",
+      ConvTranspose2d{
+          .in = 4, .out = 6, .kernel = {3, 2}, .stride = {2, 3}, .padding = 1, .output_padding = {1, 0}, .groups = 2});
+  check_layer("Sequential", Sequential{Conv2d{.in = 4, .out = 3, .kernel = 3, .padding = 1}, BatchNorm{3}, ReLU{},
+                                       MaxPool2d{2}, AdaptiveAvgPool2d{1}, Flatten{}, Linear{3, 2}});
 }
 
 TEST_CASE("PyTorch: normalisations as layers, and what training leaves in them") {

@@ -44,6 +44,11 @@ TEST_CASE("convolution: an empty batch and no channels have gradients") {
   CHECK(max(abs(weight.grad())).item() == 0);
 }
 
+TEST_CASE("convolution: its settings are shown") {
+  CHECK(tree(Conv2d{.in = 1, .out = 2, .kernel = {2, 3}}) ==
+        "Conv2d(in=1, out=2, kernel={2, 3}, stride=1, padding=0, dilation=1, groups=1, with_bias=true)\n");
+}
+
 TEST_CASE("pooling: of equal values the first takes the gradient, and NaN is the largest") {
   Tensor x = tensor({{3., 1., 3., 3.}});
   x.set_requires_grad();

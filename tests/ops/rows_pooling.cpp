@@ -36,40 +36,60 @@ Nd pooled(Nd x, Axis y_axis, Axis x_axis, const std::function<double(const std::
   return y;
 }
 
-Axis axis_of(Index kernel, Index stride, Index padding, Index dilation = 1) { return {0, kernel, stride, padding, dilation}; }
+Axis axis_of(Index kernel, Index stride, Index padding, Index dilation = 1) {
+  return {0, kernel, stride, padding, dilation};
+}
 
-OpCase max_row(const char* variant, Shape shape, Size2 kernel, MaxPoolOptions o, std::vector<std::vector<Shape>> also = {}) {
+OpCase max_row(const char* variant, Shape shape, Size2 kernel, MaxPoolOptions o,
+               std::vector<std::vector<Shape>> also = {}) {
   const Size2 stride = o.stride == Size2(0) ? kernel : o.stride;
   const bool one = shape.size() == 3;
-  return {.op = one ? "max_pool1d" : "max_pool2d", .variant = variant,
-          .f = [=](const Tensors& x) -> Outputs { return one ? max_pool1d(x[0], kernel.width, o) : max_pool2d(x[0], kernel, o); },
+  return {.op = one ? "max_pool1d" : "max_pool2d",
+          .variant = variant,
+          .f = [=](const Tensors& x) -> Outputs {
+            return one ? max_pool1d(x[0], kernel.width, o) : max_pool2d(x[0], kernel, o);
+          },
           .inputs = {distinct(shape)},
           .reference = [=](const Nds& x) -> Expected {
             return pooled(x[0], axis_of(kernel.height, stride.height, o.padding.height, o.dilation.height),
                           axis_of(kernel.width, stride.width, o.padding.width, o.dilation.width),
                           [](const std::vector<double>& v) { return *std::max_element(v.begin(), v.end()); });
           },
-          .accuracy = Accuracy::exact, .ties_are_kinks = true, .also = std::move(also)};
+          .accuracy = Accuracy::exact,
+          .ties_are_kinks = true,
+          .also = std::move(also)};
 }
 
-OpCase avg_row(const char* variant, Shape shape, Size2 kernel, AvgPoolOptions o, std::vector<std::vector<Shape>> also = {}) {
+OpCase avg_row(const char* variant, Shape shape, Size2 kernel, AvgPoolOptions o,
+               std::vector<std::vector<Shape>> also = {}) {
   const Size2 stride = o.stride == Size2(0) ? kernel : o.stride;
   const bool one = shape.size() == 3;
   const double all = static_cast<double>(one ? kernel.width : kernel.height * kernel.width);
-  return {.op = one ? "avg_pool1d" : "avg_pool2d", .variant = variant,
-          .f = [=](const Tensors& x) -> Outputs { return one ? avg_pool1d(x[0], kernel.width, o) : avg_pool2d(x[0], kernel, o); },
+  return {.op = one ? "avg_pool1d" : "avg_pool2d",
+          .variant = variant,
+          .f = [=](const Tensors& x) -> Outputs {
+            return one ? avg_pool1d(x[0], kernel.width, o) : avg_pool2d(x[0], kernel, o);
+          },
           .inputs = {real(shape)},
           .reference = [=](const Nds& x) -> Expected {
-            return pooled(x[0], axis_of(kernel.height, stride.height, o.padding.height), axis_of(kernel.width, stride.width, o.padding.width),
-                          [=](const std::vector<double>& v) { return total(v) / (o.count_include_pad ? all : static_cast<double>(v.size())); });
+            return pooled(x[0], axis_of(kernel.height, stride.height, o.padding.height),
+                          axis_of(kernel.width, stride.width, o.padding.width), [=](const std::vector<double>& v) {
+                            return total(v) / (o.count_include_pad ? all : static_cast<double>(v.size()));
+                          });
           },
-          .accuracy = Accuracy::reduction, .also = std::move(also)};
+          .accuracy = Accuracy::reduction,
+          .also = std::move(also)};
 }
 
 template <class F>
 std::vector<Rejected> rejected_of_pools(const char* op, Tensor x, F f) {
-  return {rejects<ShapeError>(op, [=] { return f(ones({2, 3}), 2, 2, 0); }),
-          rejects<ShapeError>("a window reaches over 9 positions, and with padding there are 4", [=] { return f(x, 9, 1, 0); }),
+  return {rejects<ShapeError>(
+              op,
+              [=] {
+    return f(ones({2, 3}), 2, 2, 0);
+              }),
+          rejects<ShapeError>("a window reaches over 9 positions, and with padding there are 4",
+                              [=] { return f(x, 9, 1, 0); }),
           rejects<ConfigError>("kernel is ", [=] { return f(x, 0, 1, 0); }),
           rejects<ConfigError>("stride is -1, must be at least 1", [=] { return f(x, 2, -1, 0); }),
           rejects<ConfigError>("padding is 2, must be at most half of a window's 3", [=] { return f(x, 3, 1, 2); }),
@@ -90,8 +110,11 @@ std::vector<Index> bin(Index i, Index size, Index n) {
 
 OpCase adaptive_row(const char* variant, Shape shape, Size2 size, std::vector<std::vector<Shape>> also = {}) {
   const bool one = shape.size() == 3;
-  return {.op = one ? "adaptive_avg_pool1d" : "adaptive_avg_pool2d", .variant = variant,
-          .f = [=](const Tensors& x) -> Outputs { return one ? adaptive_avg_pool1d(x[0], size.width) : adaptive_avg_pool2d(x[0], size); },
+  return {.op = one ? "adaptive_avg_pool1d" : "adaptive_avg_pool2d",
+          .variant = variant,
+          .f = [=](const Tensors& x) -> Outputs {
+            return one ? adaptive_avg_pool1d(x[0], size.width) : adaptive_avg_pool2d(x[0], size);
+          },
           .inputs = {real(shape)},
           .reference = [=](const Nds& in) -> Expected {
             Nd x = in[0];
@@ -106,7 +129,8 @@ OpCase adaptive_row(const char* variant, Shape shape, Size2 size, std::vector<st
             if (one) y.shape.erase(2);
             return y;
           },
-          .accuracy = Accuracy::reduction, .also = std::move(also)};
+          .accuracy = Accuracy::reduction,
+          .also = std::move(also)};
 }
 
 // One axis of a linear interpolation as a matrix: hat functions around the place that output i reads.
@@ -117,13 +141,15 @@ double hat(Index i, Index k, Index size, Index n, bool corners) {
   return std::max(0., 1 - std::abs(at - static_cast<double>(k)));
 }
 
-OpCase interpolate_row(const char* variant, Shape shape, Size2 size, InterpolateOptions o, std::vector<std::vector<Shape>> also = {}) {
+OpCase interpolate_row(const char* variant, Shape shape, Size2 size, InterpolateOptions o,
+                       std::vector<std::vector<Shape>> also = {}) {
   const bool one = shape.size() == 3;
   const auto weight = [=](Index i, Index k, Index length, Index n) {
     if (o.mode == Interpolation::linear) return hat(i, k, length, n, o.align_corners);
     return k * n <= i * length && (k + 1) * n > i * length ? 1. : 0.;
   };
-  return {.op = "interpolate", .variant = variant,
+  return {.op = "interpolate",
+          .variant = variant,
           .f = [=](const Tensors& x) -> Outputs { return interpolate(x[0], size, o); },
           .inputs = {real(shape)},
           .reference = [=](const Nds& in) -> Expected {
@@ -133,19 +159,25 @@ OpCase interpolate_row(const char* variant, Shape shape, Size2 size, Interpolate
             Nd y = build({x.size(0), x.size(1), height, size.width}, [&](const Dims& at) {
               double sum = 0;
               each({x.size(2), x.size(3)}, [&](const Dims& k) {
-                sum += weight(at[2], k[0], x.size(2), height) * weight(at[3], k[1], x.size(3), size.width) * x({at[0], at[1], k[0], k[1]});
+                sum += weight(at[2], k[0], x.size(2), height) * weight(at[3], k[1], x.size(3), size.width) *
+                       x({at[0], at[1], k[0], k[1]});
               });
               return sum;
             });
             if (one) y.shape.erase(2);
             return y;
           },
-          .accuracy = Accuracy::reduction, .also = std::move(also)};
+          .accuracy = Accuracy::reduction,
+          .also = std::move(also)};
 }
 
 template <class F>
 std::vector<Rejected> rejected_of_resampling(const char* op, Tensor x, F f) {
-  return {rejects<ShapeError>(op, [=] { return f(ones({2, 3}), 2); }),
+  return {rejects<ShapeError>(
+              op,
+              [=] {
+    return f(ones({2, 3}), 2);
+              }),
           rejects<ShapeError>("x has no positions", [=] { return f(slice(x, 2, 0, 0), 2); }),
           rejects<ConfigError>("size is 0, must be at least 1", [=] { return f(x, 0); }),
           rejects<ShapeError>("fit 64 bits", [=] { return f(x, std::numeric_limits<Index>::max()); }),
@@ -158,12 +190,14 @@ std::vector<Rejected> rejected_of_resampling(const char* op, Tensor x, F f) {
 Rows pooling_rows() {
   Rows rows{
       max_row("", {2, 2, 4, 5}, {2, 3}, {}, {{{0, 2, 4, 5}}, {{2, 0, 4, 5}}, {{1, 1, 2, 3}}, {{3, 5, 20, 33}}}),
-      max_row("overlapping, padded, dilated", {1, 2, 5, 6}, {2, 3}, {.stride = {1, 2}, .padding = {1, 2}, .dilation = {2, 2}}),
+      max_row("overlapping, padded, dilated", {1, 2, 5, 6}, {2, 3},
+              {.stride = {1, 2}, .padding = {1, 2}, .dilation = {2, 2}}),
       max_row("", {2, 3, 7}, 3, {.padding = 1}, {{{0, 3, 7}}, {{2, 3, 700}}}),
       max_row("overlapping, dilated", {2, 1, 7}, 2, {.stride = 1, .dilation = 3}),
       avg_row("", {2, 2, 4, 6}, {2, 3}, {}, {{{0, 2, 4, 6}}, {{1, 1, 2, 3}}, {{3, 5, 20, 33}}}),
       avg_row("overlapping, padded", {1, 2, 4, 5}, {2, 3}, {.stride = {1, 2}, .padding = 1}),
-      avg_row("overlapping, padded, padding not counted", {1, 2, 4, 5}, {2, 3}, {.stride = {2, 1}, .padding = 1, .count_include_pad = false}),
+      avg_row("overlapping, padded, padding not counted", {1, 2, 4, 5}, {2, 3},
+              {.stride = {2, 1}, .padding = 1, .count_include_pad = false}),
       avg_row("", {2, 2, 7}, 3, {.padding = 1}, {{{2, 3, 700}}}),
       avg_row("padding not counted", {2, 2, 7}, 4, {.stride = 1, .padding = 2, .count_include_pad = false}),
       adaptive_row("even", {2, 2, 4, 6}, {2, 3}, {{{0, 2, 4, 6}}, {{3, 4, 16, 30}}}),
@@ -172,15 +206,25 @@ Rows pooling_rows() {
       adaptive_row("", {2, 3, 7}, 3, {{{2, 3, 6}}, {{2, 3, 1}}}),
       interpolate_row("nearest", {2, 2, 3, 4}, {5, 2}, {}, {{{0, 2, 3, 4}}, {{2, 3, 11, 7}}}),
       interpolate_row("bilinear", {2, 2, 3, 4}, {5, 3}, {.mode = Interpolation::linear}, {{{2, 3, 11, 1}}}),
-      interpolate_row("bilinear, corners aligned", {2, 2, 3, 4}, {5, 3}, {.mode = Interpolation::linear, .align_corners = true}, {{{2, 3, 1, 9}}}),
-      interpolate_row("to one, corners aligned", {2, 2, 3, 4}, 1, {.mode = Interpolation::linear, .align_corners = true}),
+      interpolate_row("bilinear, corners aligned", {2, 2, 3, 4}, {5, 3},
+                      {.mode = Interpolation::linear, .align_corners = true}, {{{2, 3, 1, 9}}}),
+      interpolate_row("to one, corners aligned", {2, 2, 3, 4}, 1,
+                      {.mode = Interpolation::linear, .align_corners = true}),
       interpolate_row("nearest, 1d", {2, 2, 5}, 7, {}, {{{2, 2, 20}}}),
       interpolate_row("linear, 1d", {2, 2, 5}, 7, {.mode = Interpolation::linear}, {{{2, 2, 20}}}),
   };
-  const auto max2 = [](const Tensor& x, Index k, Index s, Index p) { return max_pool2d(x, k, {.stride = s, .padding = p}); };
-  const auto max1 = [](const Tensor& x, Index k, Index s, Index p) { return max_pool1d(x, k, {.stride = s, .padding = p}); };
-  const auto avg2 = [](const Tensor& x, Index k, Index s, Index p) { return avg_pool2d(x, k, {.stride = s, .padding = p}); };
-  const auto avg1 = [](const Tensor& x, Index k, Index s, Index p) { return avg_pool1d(x, k, {.stride = s, .padding = p}); };
+  const auto max2 = [](const Tensor& x, Index k, Index s, Index p) {
+    return max_pool2d(x, k, {.stride = s, .padding = p});
+  };
+  const auto max1 = [](const Tensor& x, Index k, Index s, Index p) {
+    return max_pool1d(x, k, {.stride = s, .padding = p});
+  };
+  const auto avg2 = [](const Tensor& x, Index k, Index s, Index p) {
+    return avg_pool2d(x, k, {.stride = s, .padding = p});
+  };
+  const auto avg1 = [](const Tensor& x, Index k, Index s, Index p) {
+    return avg_pool1d(x, k, {.stride = s, .padding = p});
+  };
   const Tensor image = ones({1, 1, 4, 4}), line = ones({1, 1, 4});
   rows[0].rejected = rejected_of_pools("max_pool2d: ", image, max2);
   rows[0].rejected.push_back(rejects<ShapeError>("max_pool2d: a window would hold padding alone", [] {
@@ -192,13 +236,17 @@ Rows pooling_rows() {
     return avg_pool2d(ones({1, 1, 0, 4}), 2, {.padding = 1});
   }));
   rows[7].rejected = rejected_of_pools("avg_pool1d: ", line, avg1);
-  rows[9].rejected = rejected_of_resampling("adaptive_avg_pool2d: ", image, [](const Tensor& x, Size2 s) { return adaptive_avg_pool2d(x, s); });
-  rows[12].rejected = rejected_of_resampling("adaptive_avg_pool1d: ", line, [](const Tensor& x, Index s) { return adaptive_avg_pool1d(x, s); });
-  rows[13].rejected = rejected_of_resampling("interpolate: ", image, [](const Tensor& x, Size2 s) { return interpolate(x, s); });
-  rows[13].rejected.push_back(rejects<ConfigError>("interpolate: align_corners is for linear alone", [=] {
-    return interpolate(image, 2, {.align_corners = true});
+  rows[9].rejected = rejected_of_resampling("adaptive_avg_pool2d: ", image,
+                                            [](const Tensor& x, Size2 s) { return adaptive_avg_pool2d(x, s); });
+  rows[12].rejected = rejected_of_resampling("adaptive_avg_pool1d: ", line,
+                                             [](const Tensor& x, Index s) { return adaptive_avg_pool1d(x, s); });
+  rows[13].rejected =
+      rejected_of_resampling("interpolate: ", image, [](const Tensor& x, Size2 s) { return interpolate(x, s); });
+  rows[13].rejected.push_back(rejects<ConfigError>("interpolate: align_corners is for linear alone",
+                                                   [=] { return interpolate(image, 2, {.align_corners = true}); }));
+  rows[13].rejected.push_back(rejects<ConfigError>("interpolate: size is {2, 3}, must be one number", [=] {
+    return interpolate(line, {2, 3});
   }));
-  rows[13].rejected.push_back(rejects<ConfigError>("interpolate: size is {2, 3}, must be one number", [=] { return interpolate(line, {2, 3}); }));
   return rows;
 }
 
