@@ -11,6 +11,7 @@
 #include "framework/layers/layer_norm.h"
 #include "framework/layers/linear.h"
 #include "framework/layers/positions.h"
+#include "framework/layers/recurrent.h"
 #include "framework/layers/sequential.h"
 #include "framework/module.h"
 #include "framework/ops.h"
