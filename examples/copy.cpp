@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include "framework/framework.h"
+#include "models/lstm_seq2seq.h"
 #include "models/transformer.h"
 #include "optim/optim.h"
 #include "progress.h"
@@ -24,11 +25,13 @@ Tensor random_sequences(std::int64_t n) {
 Tensor decoder_input(const Tensor& x) { return contiguous(slice(x, 1, 0, length - 1)); }
 Tensor decoder_target(const Tensor& x) { return contiguous(slice(x, 1, 1, length)); }
 
-std::vector<std::vector<std::int64_t>> repeat(const models::Transformer& model, const Tensor& source) {
+template <class Model>
+std::vector<std::vector<std::int64_t>> repeat(const Model& model, const Tensor& source) {
   return models::greedy(*model.decoding(source), {.start = 1, .end = -1, .max_length = length - 1});
 }
 
-double exact_match(const models::Transformer& model, std::int64_t n) {
+template <class Model>
+double exact_match(const Model& model, std::int64_t n) {
   const Tensor source = random_sequences(n);
   const auto said = repeat(model, source);
   const auto wanted = decoder_target(source).to_vector<std::int64_t>();
@@ -40,59 +43,41 @@ double exact_match(const models::Transformer& model, std::int64_t n) {
   return static_cast<double>(right) / static_cast<double>(n);
 }
 
-}  // namespace
-
-int main(int argc, char** argv) try {
-  CLI::App app{"Trains the Transformer of The Annotated Transformer to copy ten numbers, then decodes 1 to 10."};
+struct Options {
   std::uint64_t seed = 1;
   int threads = 2, epochs = 10, batches = 20;
   std::int64_t batch = 30, d_model = 512, layers = 2;
-  app.add_option("--seed", seed, "of weights, data and dropout")->capture_default_str();
-  app.add_option("--threads", threads)->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_option("--epochs", epochs)->capture_default_str()->check(CLI::NonNegativeNumber);
-  app.add_option("--batches", batches, "an epoch")->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_option("--batch", batch, "sequences a batch")->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_option("--d-model", d_model, "width; the feed-forward layers are 4 times as wide")->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_option("--layers", layers)->capture_default_str()->check(CLI::PositiveNumber);
-  CLI11_PARSE(app, argc, argv);
+  std::string model = "transformer";
+};
 
-  set_num_threads(threads);
-  manual_seed(seed);
-  auto model = models::Transformer{.source_vocabulary = vocabulary,
-                                   .target_vocabulary = vocabulary,
-                                   .d_model = d_model,
-                                   .heads = 8,
-                                   .d_ff = 4 * d_model,
-                                   .encoder_layers = layers,
-                                   .decoder_layers = layers,
-                                   .norm_first = true,
-                                   .output_bias = true};
+template <class Model>
+void run(Model model, const Options& o) {
   init::xavier_uniform(model);
   auto adam = optim::Adam(parameters(model), {.beta1 = 0.9, .beta2 = 0.98, .eps = 1e-9});
-  const auto schedule = optim::Noam{.d_model = static_cast<double>(d_model), .warmup = 400};
-  fmt::print("copy task: {} parameters, {} epochs of {} batches of {} sequences\n", parameter_count(model), epochs, batches, batch);
+  const auto schedule = optim::Noam{.d_model = static_cast<double>(o.d_model), .warmup = 400};
+  fmt::print("copy task: {} parameters, {} epochs of {} batches of {} sequences\n", parameter_count(model), o.epochs, o.batches, o.batch);
 
-  Progress progress(static_cast<std::int64_t>(epochs) * batches);
+  Progress progress(static_cast<std::int64_t>(o.epochs) * o.batches);
   std::int64_t step = 0;
-  for (int epoch = 1; epoch <= epochs; ++epoch) {
+  for (int epoch = 1; epoch <= o.epochs; ++epoch) {
     double training_loss = 0;
     train(model);
-    for (int i = 0; i < batches; ++i) {
-      const Tensor x = random_sequences(batch);
+    for (int i = 0; i < o.batches; ++i) {
+      const Tensor x = random_sequences(o.batch);
       const Tensor loss = model.loss(x, decoder_input(x), decoder_target(x), {.ignore_index = 0});
       adam.zero_grad();
       loss.backward();
       adam.set_lr(schedule(++step));
       adam.step();
-      training_loss += loss.item() / batches;
-      progress.step(epoch, loss.item(), batch * (length - 1), adam.lr());
+      training_loss += loss.item() / o.batches;
+      progress.step(epoch, loss.item(), o.batch * (length - 1), adam.lr());
     }
 
     eval(model);
     NoGrad guard;
     double evaluation_loss = 0;
     for (int i = 0; i < 5; ++i) {
-      const Tensor x = random_sequences(batch);
+      const Tensor x = random_sequences(o.batch);
       evaluation_loss += model.loss(x, decoder_input(x), decoder_target(x), {.ignore_index = 0}).item() / 5;
     }
     progress.line(fmt::format("epoch {:2d}  training loss {:.3f}  evaluation loss {:.3f}", epoch, training_loss, evaluation_loss));
@@ -101,6 +86,40 @@ int main(int argc, char** argv) try {
   const auto said = repeat(model, reshape(arange(1, vocabulary), {1, length}));
   fmt::print("1 2 3 4 5 6 7 8 9 10 -> 1 {}\n", fmt::join(said.front(), " "));
   fmt::print("exact match on 1000 held-out sequences: {:.1f} %\n", 100 * exact_match(model, 1000));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  CLI::App app{"Trains the Transformer of The Annotated Transformer to copy ten numbers, then decodes 1 to 10."};
+  Options o;
+  app.add_option("--seed", o.seed, "of weights, data and dropout")->capture_default_str();
+  app.add_option("--threads", o.threads)->capture_default_str()->check(CLI::PositiveNumber);
+  app.add_option("--epochs", o.epochs)->capture_default_str()->check(CLI::NonNegativeNumber);
+  app.add_option("--batches", o.batches, "an epoch")->capture_default_str()->check(CLI::PositiveNumber);
+  app.add_option("--batch", o.batch, "sequences a batch")->capture_default_str()->check(CLI::PositiveNumber);
+  app.add_option("--d-model", o.d_model, "width; the feed-forward layers are 4 times as wide")->capture_default_str()->check(CLI::PositiveNumber);
+  app.add_option("--layers", o.layers)->capture_default_str()->check(CLI::PositiveNumber);
+  app.add_option("--model", o.model, "transformer, or what came before: lstm, with attention")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"transformer", "lstm"}));
+  CLI11_PARSE(app, argc, argv);
+
+  set_num_threads(o.threads);
+  manual_seed(o.seed);
+  if (o.model == "lstm") {
+    run(models::LSTMSeq2Seq{.source_vocabulary = vocabulary, .d_model = o.d_model, .layers = o.layers}, o);
+  } else {
+    run(models::Transformer{.source_vocabulary = vocabulary,
+                            .target_vocabulary = vocabulary,
+                            .d_model = o.d_model,
+                            .heads = 8,
+                            .d_ff = 4 * o.d_model,
+                            .encoder_layers = o.layers,
+                            .decoder_layers = o.layers,
+                            .norm_first = true,
+                            .output_bias = true}, o);
+  }
 } catch (const Error& e) {
   fmt::print(stderr, "copy: {}\n", e.what());
   return 2;

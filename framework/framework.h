@@ -19,6 +19,7 @@
 #include "framework/layers/lora.h"
 #include "framework/layers/pooling.h"
 #include "framework/layers/positions.h"
+#include "framework/layers/recurrent.h"
 #include "framework/layers/rms_norm.h"
 #include "framework/layers/sequential.h"
 #include "framework/layers/spectral_norm.h"
