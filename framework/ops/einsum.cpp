@@ -68,7 +68,8 @@ void require_rank(const char* op, std::size_t axes) {
 }
 
 // (..., batch, rows, 1 for each column axis, summed) * (..., batch, 1 for each row axis, columns, summed), then the sum.
-Tensor multiply_and_sum(const Named& a, const Named& b, const Names& batch, const Names& rows, const Names& columns, const Names& summed) {
+Tensor multiply_and_sum(const Named& a, const Named& b, const Names& batch, const Names& rows, const Names& columns,
+                        const Names& summed) {
   Tensor x = ordered(a, batch + rows + summed), y = ordered(b, batch + columns + summed);
   for (std::size_t i = 0; i < columns.size(); ++i) x = unsqueeze(x, static_cast<std::int64_t>(batch.size() + rows.size()));
   for (std::size_t i = 0; i < rows.size(); ++i) y = unsqueeze(y, static_cast<std::int64_t>(batch.size()));
@@ -78,8 +79,7 @@ Tensor multiply_and_sum(const Named& a, const Named& b, const Names& batch, cons
 }
 
 Tensor as_matrices(const Named& a, const Names& batch, const Names& rows, const Names& columns) {
-  Shape shape = sizes(a, batch);
-  if (shape.size() > Dims::max_rank - 2) shape = {numel(shape)};
+  Shape shape = sizes(a, batch);  // six at most: with seven there is room for no row or column, and scalars do not come here
   shape.push_back(numel(sizes(a, rows)));
   shape.push_back(numel(sizes(a, columns)));
   return reshaped(ordered(a, batch + rows + columns), shape);
@@ -190,7 +190,8 @@ Tensor einsum(const std::string& equation, const std::vector<Tensor>& operands) 
       const std::string& name = term.axes[i];
       const std::int64_t n = term.x.shape()[i];
       const auto disagree = [&](std::int64_t other) {
-        fail<ShapeError>(fmt::format("axis '{}' has sizes {} and {}", name[0] == '.' ? "..." : name, other, n), equation, operands);
+        fail<ShapeError>(fmt::format("axis '{}' has sizes {} and {}", name[0] == '.' ? "..." : name, other, n), equation,
+                         operands);
       };
       if (const std::size_t first = place(term.axes, name); first < i) {
         if (term.x.shape()[first] != n) disagree(term.x.shape()[first]);
@@ -257,7 +258,8 @@ Tensor tensordot(const Tensor& a, const Tensor& b, const Dims& axes_a, const Dim
   for (std::size_t i = 0; i < axes_a.size(); ++i) {
     const auto of_a = normalize_axis("tensordot", axes_a[i], a.shape().size());
     const auto of_b = normalize_axis("tensordot", axes_b[i], b.shape().size());
-    require(a.shape()[of_a] == b.shape()[of_b], "tensordot", "the sizes of each pair of axes must be equal", {{"a", a}, {"b", b}});
+    require(a.shape()[of_a] == b.shape()[of_b], "tensordot", "the sizes of each pair of axes must be equal",
+            {{"a", a}, {"b", b}});
     left.axes[of_a] = right.axes[of_b] = fmt::format("{}", i);
   }
   Names out;

@@ -53,15 +53,16 @@ Tensor scatter(const Tensor& x, std::int64_t axis, const Tensor& index, const Te
   bool fits = index.dim() == x.dim();
   for (std::size_t d = 0; fits && d < x.shape().size(); ++d) fits = d == i || index.shape()[d] <= x.shape()[d];
   require(fits, "scatter", "index needs as many axes as x, and no other size larger than x's", operands);
-  const Tensor rows = put_rows(reshape(x, {x.numel(), 1}), flat_positions(x.shape(), i, index), reshape(src, {src.numel(), 1}));
+  const Tensor rows = put_rows(reshape(x, {x.numel(), 1}), flat_positions(x.shape(), i, index),
+                               reshape(src, {src.numel(), 1}));
   return reshape(rows, x.shape());
 }
 
 Tensor index_put(const Tensor& x, const std::vector<Tensor>& indices, const Tensor& values, bool accumulate) {
   require_same_dtype("index_put", {{"x", x}, {"values", values}});
   require<DTypeError>(!accumulate || x.dtype() != boolean, "index_put", "booleans can't be accumulated", {{"x", x}});
-  require(!indices.empty() && indices.size() <= x.shape().size(), "index_put", "needs an index for at least one axis, at most for all",
-          {{"x", x}, {"values", values}});
+  require(!indices.empty() && indices.size() <= x.shape().size(), "index_put",
+          "needs an index for at least one axis, at most for all", {{"x", x}, {"values", values}});
   Shape where_to;
   for (std::size_t k = 0; k < indices.size(); ++k) {
     require_indices("index_put", "index", indices[k], x.shape()[k]);
@@ -75,14 +76,16 @@ Tensor index_put(const Tensor& x, const std::vector<Tensor>& indices, const Tens
     if (k < indices.size()) row = row * static_cast<double>(n) + indices[k], rows *= n;
     else given.push_back(n), inner *= n;
   }
-  require(broadcasts_to(values.shape(), given), "index_put", "values must broadcast to the shape of the indices and the other axes of x",
+  require(broadcasts_to(values.shape(), given), "index_put",
+          "values must broadcast to the shape of the indices and the other axes of x",
           {{"x", x}, {"index 0", indices[0]}, {"values", values}});
   const Tensor to = reshape(row, {row.numel()});
   const Tensor from = reshape(expand(values, given), {row.numel(), inner}), all = reshape(x, {rows, inner});
   return reshape(accumulate ? all + index_add(from, to, all.shape(), 0) : put_rows(all, to, from), x.shape());
 }
 
-Tensor slice_scatter(const Tensor& x, const Tensor& src, std::int64_t axis, std::int64_t start, std::int64_t end, std::int64_t step) {
+Tensor slice_scatter(const Tensor& x, const Tensor& src, std::int64_t axis, std::int64_t start, std::int64_t end,
+                     std::int64_t step) {
   require_same_dtype("slice_scatter", {{"x", x}, {"src", src}});
   normalize_axis("slice_scatter", axis, x.shape().size());
   require<ConfigError>(step > 0, "slice_scatter", "the step must be at least 1", {{"x", x}, {"src", src}});

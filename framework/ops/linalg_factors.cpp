@@ -89,14 +89,17 @@ SVD svd(const Tensor& x) {
   const std::vector<Shape> shapes{{m, k}, {k}, {k, n}};
   const Array y = rows_of(x, m * k + k + k * n, [&](std::int64_t i, double* a, double* row) {
     if (!all_finite(a, m * n)) fail("linalg::svd", i, "has an element that is not finite", x);
-    if (k > 0 && !kernels::lapack::svd(m, n, a, row, row + m * k, row + m * k + k)) fail("linalg::svd", i, "has no decomposition that converges", x);
+    if (k > 0 && !kernels::lapack::svd(m, n, a, row, row + m * k, row + m * k + k)) {
+      fail("linalg::svd", i, "has no decomposition that converges", x);
+    }
   });
   const Tensor row = record("linalg::svd", y, {x}, [=](const Tensor& g, const Self& self) {
     const auto out = parts(self(y), shapes), grads = parts(g, shapes);
     const Tensor u = out[0], s = out[1], v = transposed(out[2]), gu = grads[0], gv = transposed(grads[2]);
     const auto skew = [](const Tensor& a) { return a - transposed(a); };
     const Tensor apart = differences(s * s), ut_gu = matmul(transposed(u), gu), vt_gv = matmul(transposed(v), gv);
-    const Tensor core = divided(skew(ut_gu), apart) * columns(s) + unsqueeze(s, -1) * divided(skew(vt_gv), apart) + diagonal_matrix(grads[1]);
+    const Tensor core = divided(skew(ut_gu), apart) * columns(s) + unsqueeze(s, -1) * divided(skew(vt_gv), apart) +
+                        diagonal_matrix(grads[1]);
     Tensor gx = matmul(matmul(u, core), out[2]);
     if (m > k) gx = gx + matmul(divided(gu - matmul(u, ut_gu), columns(s)), out[2]);
     if (n > k) gx = gx + matmul(u, transposed(divided(gv - matmul(v, vt_gv), columns(s))));

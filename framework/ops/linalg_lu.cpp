@@ -73,7 +73,8 @@ Tensor solve(const Tensor& a, const Tensor& b) {
   require_square("linalg::solve", a);
   require(b.dim() >= 1 && b.size(b.dim() == 1 ? 0 : -2) == a.size(-1), "linalg::solve",
           "b must be (n) or (..., n, k) for a (..., n, n)", {{"a", a}, {"b", b}});
-  require(b.dim() == 1 || b.size(-1) <= kernels::lapack::max_size, "linalg::solve", "b has too many columns for LAPACK", {{"a", a}, {"b", b}});
+  require(b.dim() == 1 || b.size(-1) <= kernels::lapack::max_size, "linalg::solve", "b has too many columns for LAPACK",
+          {{"a", a}, {"b", b}});
   const Tensor columns = b.dim() == 1 ? unsqueeze(b, 1) : b;
   const Shape batch = broadcast_shapes("linalg::solve", batch_of(a.shape()), batch_of(columns.shape()));
   const Tensor x = solve_matrices(expand(a, joined(batch, {a.size(-1), a.size(-1)})),

@@ -84,7 +84,8 @@ Tensor repeated(const char* op, const Tensor& x, const Dims& counts) {
 Tensor repeat(const Tensor& x, const Dims& counts) {
   require_defined("repeat", {{"x", x}});
   if (counts.size() < x.shape().size()) {
-    throw ShapeError(fmt::format("repeat: needs a count for every axis, got {}; tile() takes fewer{}", counts.str(), describe({{"x", x}})));
+    throw ShapeError(fmt::format("repeat: needs a count for every axis, got {}; tile() takes fewer{}", counts.str(),
+                                 describe({{"x", x}})));
   }
   return repeated("repeat", x, counts);
 }
@@ -106,13 +107,14 @@ Tensor repeat_interleave(const Tensor& x, const Tensor& repeats, std::int64_t ax
   require_defined("repeat_interleave", {{"x", x}});
   const auto i = normalize_axis("repeat_interleave", axis, x.shape().size());
   require_dtype("repeat_interleave", int64, {"repeats", repeats});
-  require(repeats.dim() == 1 && repeats.size(0) == x.shape()[i], "repeat_interleave", "repeats must have one count for each element of the axis",
-          {{"x", x}, {"repeats", repeats}});
+  const auto operands = {Operand{"x", x}, Operand{"repeats", repeats}};
+  require(repeats.dim() == 1 && repeats.size(0) == x.shape()[i], "repeat_interleave",
+          "repeats must have one count for each element of the axis", operands);
   const auto counts = repeats.to_vector<std::int64_t>();
   std::int64_t total = 0;
   for (const auto n : counts) {
-    require<ConfigError>(n >= 0, "repeat_interleave", "a count must not be negative", {{"x", x}, {"repeats", repeats}});
-    require(!__builtin_add_overflow(total, n, &total), "repeat_interleave", "the result is too long", {{"x", x}, {"repeats", repeats}});
+    require<ConfigError>(n >= 0, "repeat_interleave", "a count must not be negative", operands);
+    require(!__builtin_add_overflow(total, n, &total), "repeat_interleave", "the result is too long", operands);
   }
   std::int64_t element = 0, left = counts.empty() ? 0 : counts[0];
   return read(x, i, total, [&](std::int64_t) {
@@ -133,7 +135,9 @@ Tensor surround(const Tensor& x, const Shape& shape, const Dims& before, double 
   copy_into(part, x.array());
   return record("pad", y, {x}, [before, inner = x.shape()](const Tensor& g) {
     Tensor part_of_g = g;
-    for (std::size_t i = 0; i < inner.size(); ++i) part_of_g = slice(part_of_g, static_cast<std::int64_t>(i), before[i], before[i] + inner[i]);
+    for (std::size_t i = 0; i < inner.size(); ++i) {
+      part_of_g = slice(part_of_g, static_cast<std::int64_t>(i), before[i], before[i] + inner[i]);
+    }
     return part_of_g;
   });
 }
@@ -153,9 +157,12 @@ Tensor pad(const Tensor& x, const std::vector<std::pair<std::int64_t, std::int64
       throw ShapeError(fmt::format("pad: {} for axis {}, got ({}, {}){}", rule, i, front, back, describe({{"x", x}})));
     };
     if (front < 0 || back < 0) fail("pads must not be negative; use slice()");
-    if (mode == Padding::reflect && std::max(front, back) > std::max<std::int64_t>(n - 1, 0)) fail("reflected pads must be less than the size");
-    if (mode == Padding::replicate && n == 0 && std::max(front, back) > 0) fail("there is no element to replicate");
-    if (__builtin_add_overflow(shape[i], front, &shape[i]) || __builtin_add_overflow(shape[i], back, &shape[i])) fail("pads are too large");
+    const std::int64_t longest = std::max(front, back);
+    if (mode == Padding::reflect && longest > std::max<std::int64_t>(n - 1, 0)) fail("reflected pads must be less than the size");
+    if (mode == Padding::replicate && n == 0 && longest > 0) fail("there is no element to replicate");
+    if (__builtin_add_overflow(shape[i], front, &shape[i]) || __builtin_add_overflow(shape[i], back, &shape[i])) {
+      fail("pads are too large");
+    }
     before[i] = front;
   }
   numel(shape);

@@ -58,7 +58,8 @@ Tensor searchsorted(const Tensor& sorted, const Tensor& values, bool right) {
   require(sorted.dim() > 0, "searchsorted", "sorted needs at least one axis", {{"sorted", sorted}, {"values", values}});
   bool fits = !rows || sorted.dim() == values.dim();
   for (std::int64_t i = 0; rows && fits && i + 1 < sorted.dim(); ++i) fits = sorted.size(i) == values.size(i);
-  require(fits, "searchsorted", "all axes but the last must agree unless sorted has one axis", {{"sorted", sorted}, {"values", values}});
+  require(fits, "searchsorted", "all axes but the last must agree unless sorted has one axis",
+          {{"sorted", sorted}, {"values", values}});
   const Array from = sorted.array().contiguous(), wanted = values.array().contiguous();
   Array y = Array::empty(values.shape(), int64);
   const std::int64_t n = sorted.size(-1), per_row = rows ? values.size(-1) : values.numel();
@@ -67,7 +68,8 @@ Tensor searchsorted(const Tensor& sorted, const Tensor& values, bool right) {
     for (std::int64_t i = 0; i < y.numel(); ++i) {
       const T* begin = from.data<T>() + (rows ? i / per_row * n : 0);
       const T value = wanted.data<T>()[i];
-      out[i] = (right ? std::upper_bound(begin, begin + n, value, less) : std::lower_bound(begin, begin + n, value, less)) - begin;
+      const T* at = right ? std::upper_bound(begin, begin + n, value, less) : std::lower_bound(begin, begin + n, value, less);
+      out[i] = at - begin;
     }
   });
   return Tensor(y);

@@ -124,7 +124,8 @@ Tensor unfold(const Tensor& x, std::int64_t axis, std::int64_t size, std::int64_
   const auto i = normalize_axis("unfold", axis, x.shape().size());
   require<ConfigError>(step > 0, "unfold", "the step must be at least 1", {{"x", x}});
   if (size < 0 || size > x.shape()[i]) {
-    throw ShapeError(fmt::format("unfold: a window of {} elements is outside [0, {}]{}", size, x.shape()[i], describe({{"x", x}})));
+    throw ShapeError(fmt::format("unfold: a window of {} elements is outside [0, {}]{}", size, x.shape()[i],
+                                 describe({{"x", x}})));
   }
   step = std::min(step, x.shape()[i] + 1);  // a longer one changes nothing, and could overflow
   Shape shape = x.shape();
