@@ -1,7 +1,9 @@
 #pragma once
 // Everything of the engine; programs include this, and optim/optim.h and models/... beside it.
+#include "framework/anomaly.h"
 #include "framework/error.h"
 #include "framework/gradcheck.h"
+#include "framework/graph.h"
 #include "framework/init.h"
 #include "framework/layers/activations.h"
 #include "framework/layers/attention.h"
@@ -14,4 +16,5 @@
 #include "framework/layers/sequential.h"
 #include "framework/module.h"
 #include "framework/ops.h"
+#include "framework/recompute.h"
 #include "framework/threads.h"
