@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "framework/error.h"
 #include "framework/node.h"
 #include "framework/random.h"
@@ -31,11 +29,8 @@ Tensor checkpoint(const std::function<Tensor(const std::vector<Tensor>&)>& f, co
   }
   if (!y.defined()) throw GradientError("checkpoint: f returned an undefined tensor");
   captured.add(y);  // f may return one as it is
-  std::vector<Tensor> learned = inputs;
-  for (const Tensor& x : captured.tensors()) {
-    const auto is_x = [&](const Tensor& other) { return other.node() == x.node(); };
-    if (std::none_of(inputs.begin(), inputs.end(), is_x)) learned.push_back(x);
-  }
+  std::vector<Tensor> learned = inputs;  // some come twice; grad_up_to gives each its gradient once
+  learned.insert(learned.end(), captured.tensors().begin(), captured.tensors().end());
   return record("checkpoint", y.array(), learned, [=, shape = y.shape()](const Tensor& g, const Self&) -> Gradients {
     const Replay replay(stream);
     const bool create_graph = grad_enabled();

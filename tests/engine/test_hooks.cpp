@@ -74,6 +74,21 @@ TEST_CASE("on_gradient: the result, and an input, of grad() are seen through the
   CHECK(of_w == 1);
 }
 
+TEST_CASE("on_gradient: in grad(), no hook runs off the paths to its inputs, where a gradient may lack a part") {
+  std::vector<Tensor> xs;
+  for (int i = 0; i < 70; ++i) xs.push_back(leaf({1}) * 1);
+  const Tensor y = sum(cat(xs)), elsewhere = leaf({1});
+  int calls = 0;
+  const auto last = on_gradient(xs.back(), [&](const Tensor&) { ++calls; });
+  const auto root = on_gradient(y, [&](const Tensor&) { ++calls; });
+  CHECK_FALSE(grad(y, {elsewhere}, {}, {.retain_graph = true})[0].defined());
+  CHECK(calls == 0);
+  CHECK(grad(y, {xs.front()}, {}, {.retain_graph = true})[0].item() == 1);
+  CHECK(calls == 1);  // the root's
+  grad(y, {xs.back()});
+  CHECK(calls == 3);
+}
+
 TEST_CASE("on_gradient: a hook runs once where a fused op differentiates its composition") {
   const Tensor x = leaf({2, 3}), w = leaf({3});
   const Tensor h = x * 1;
