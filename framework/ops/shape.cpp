@@ -85,8 +85,8 @@ Tensor expand(const Tensor& x, const Shape& shape) {
     const std::size_t lead = to.size() - std::min(to.size(), x.shape().size());
     if (to[i] == -1 && i >= lead) to[i] = x.shape()[i - lead];
   }
-  numel(to);
-  if (!broadcasts_to(x.shape(), to)) {
+  const bool negative = std::any_of(to.begin(), to.end(), [](std::int64_t n) { return n < 0; });
+  if (negative || (numel(to), !broadcasts_to(x.shape(), to))) {
     throw ShapeError(fmt::format("expand: x does not broadcast to {}{}", shape.str(), describe({{"x", x}})));
   }
   return record("expand", x.array().expand(to), {x}, [](const Tensor& g) { return g; });  // the engine sums

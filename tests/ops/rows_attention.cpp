@@ -141,7 +141,8 @@ Rows attention_rows() {
       rejects<ConfigError>("rotary: ", [] { return rotary(ones({2, 4}), 0, std::nan("")); })};
   rows.back().rejected = {
       rejects<ShapeError>("attention_weights: ", [] { return attention_weights(ones({2, 3}), ones({2, 3})); }),
-      rejects<ShapeError>("attention_weights: ", [] { return attention_weights(ones({1, 1, 2, 3}), ones({1, 1, 2, 4})); })};
+      rejects<ShapeError>("attention_weights: ", [] { return attention_weights(ones({1, 1, 2, 3}), ones({1, 1, 2, 4})); }),
+      rejects<DTypeError>("attention_weights: ", [] { return attention_weights(ones({1, 1, 2, 3}), ones({1, 1, 2, 3}, float64)); })};
   return rows;
 }
 

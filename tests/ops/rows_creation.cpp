@@ -37,37 +37,45 @@ Rows creation_rows() {
   const Nd some({2, 3}, {1, 2, 3, 4, 5, 6});
   Rows rows{
       made("zeros", "", [] { return zeros({2, 3}); }, Nd({2, 3}, std::vector<double>(6)),
-           {rejects<ShapeError>("", [=] { return zeros(huge); }), rejects<ShapeError>("", [] { return zeros({2, -3}); })}),
+           {rejects<ShapeError>("", [=] { return zeros(huge); }), rejects<ShapeError>("", [] { return zeros({2, -3}); }),
+            rejects<ShapeError>("", [=] { return zeros(huge, boolean); })}),
       made("zeros", "of int64", [] { return zeros({0, 3}, int64); }, Nd({0, 3}, {})),
       made("ones", "", [] { return ones({2}, float64); }, Nd({2}, {1, 1}),
-           {rejects<ShapeError>("", [=] { return ones(huge); }), rejects<ShapeError>("", [] { return ones({-1}); })}),
+           {rejects<ShapeError>("", [=] { return ones(huge); }), rejects<ShapeError>("", [] { return ones({-1}); }),
+            rejects<ShapeError>("", [] { return ones({0, -1}); })}),
       made("full", "", [] { return full({2}, -1.5); }, Nd({2}, {-1.5, -1.5}),
-           {rejects<ShapeError>("", [=] { return full(huge, 1); }), rejects<ShapeError>("", [] { return full({-1}, 1); })}),
+           {rejects<ShapeError>("", [=] { return full(huge, 1); }), rejects<ShapeError>("", [] { return full({-1}, 1); }),
+            rejects<ShapeError>("", [=] { return full(huge, 1, int64); })}),
       made("full", "of booleans", [] { return full({1, 1}, 3, boolean); }, Nd({1, 1}, {1})),
       made("eye", "", [] { return eye(2); }, Nd({2, 2}, {1, 0, 0, 1}),
-           {rejects<ShapeError>("", [] { return eye(-1); }), rejects<ShapeError>("", [] { return eye(std::int64_t{1} << 32); })}),
+           {rejects<ShapeError>("", [] { return eye(-1); }), rejects<ShapeError>("", [] { return eye(std::int64_t{1} << 32); }),
+            rejects<ShapeError>("", [] { return eye(INT64_MIN); })}),
       made("eye", "of nothing", [] { return eye(0); }, Nd({0, 0}, {})),
       made("arange", "to an end", [] { return arange(4); }, Nd({4}, {0, 1, 2, 3})),
       made("arange", "in steps", [] { return arange(1, 2, 0.25, float64); }, Nd({4}, {1, 1.25, 1.5, 1.75}),
            {rejects<ConfigError>("arange: ", [] { return arange(0, 3, 0); }),
-            rejects<ConfigError>("arange: ", [] { return arange(0, 1e30, 1, int64); })}),
+            rejects<ConfigError>("arange: ", [] { return arange(0, 1e30, 1, int64); }),
+            rejects<ConfigError>("arange: ", [] { return arange(0, NAN); })}),
       made("arange", "backwards", [] { return arange(3, 0, -2); }, Nd({2}, {3, 1})),
       made("arange", "nothing", [] { return arange(3, 3); }, Nd({0}, {})),
       random("rand", [](Generator& g) {
         const Tensor x = rand({100, 100}, float32, g), y = rand({100, 100}, float64, g);
         return std::vector<bool>{min(x).item() >= 0, max(x).item() < 1, near(mean(x), 0.5, 0.01), near(mean(x * x), 1.0 / 3, 0.01),
                                  min(y).item() >= 0, max(y).item() < 1, near(mean(y), 0.5, 0.01), !near(mean(y - to(x, float64)), 0, 1e-9)};
-      }, {rejects<ShapeError>("", [=] { return rand(huge); }), rejects<DTypeError>("", [] { return rand({2}, int64); })}),
+      }, {rejects<ShapeError>("", [=] { return rand(huge); }), rejects<DTypeError>("", [] { return rand({2}, int64); }),
+          rejects<ShapeError>("", [] { return rand({-2}); })}),
       random("randn", [](Generator& g) {
         const Tensor x = randn({100, 100}, float32, g), y = randn({100, 100}, float64, g);
         return std::vector<bool>{near(mean(x), 0, 0.04), near(mean(x * x), 1, 0.05), near(mean(x * x * x * x), 3, 0.3),
                                  near(mean(y), 0, 0.04), near(mean(y * y), 1, 0.05)};
-      }, {rejects<ShapeError>("", [=] { return randn(huge); }), rejects<DTypeError>("", [] { return randn({2}, boolean); })}),
+      }, {rejects<ShapeError>("", [=] { return randn(huge); }), rejects<DTypeError>("", [] { return randn({2}, boolean); }),
+          rejects<ShapeError>("", [] { return randn({-2}); })}),
       random("randint", [](Generator& g) {
         const Tensor x = randint(-3, 4, {100, 100}, g);
         return std::vector<bool>{x.dtype() == int64, min(x).item() == -3, max(x).item() == 3, near(mean(to(x, float64)), 0, 0.1)};
       }, {rejects<ConfigError>("randint: ", [] { return randint(2, 2, {3}); }),
-          rejects<ConfigError>("randint: ", [] { return randint(INT64_MIN, INT64_MAX, {3}); })}),
+          rejects<ConfigError>("randint: ", [] { return randint(INT64_MIN, INT64_MAX, {3}); }),
+          rejects<ConfigError>("randint: ", [] { return randint(3, 2, {3}); })}),
   };
   for (const double value : {0.0, 1.0}) {
     const auto f = value == 0 ? zeros_like : ones_like;
@@ -75,16 +83,14 @@ Rows creation_rows() {
                     .f = [f](const Tensors& x) -> Outputs { return f(x[0]); },
                     .inputs = {real({2, 3})},
                     .reference = [value](const Nds& x) -> Expected { return build(x[0].shape, [=](const Dims&) { return value; }); },
-                    .rejected = {rejects<DTypeError>("", [f] { return f(Tensor()); }),
-                                 rejects<DTypeError>("_like: ", [f] { return f(Tensor()); })},
+                    .rejected = {rejects<DTypeError>("_like: ", [f] { return f(Tensor()); })},
                     .accuracy = Accuracy::exact, .types = Types::all, .differentiable = false, .also = {{{0}}}});
   }
   rows.push_back({.op = "to", .variant = "float64",
                   .f = [](const Tensors& x) -> Outputs { return to(x[0], float64); },
                   .inputs = {real({2, 3})},
                   .reference = [](const Nds& x) -> Expected { return x[0]; },
-                  .rejected = {rejects<DTypeError>("to: ", [] { return to(Tensor(), float32); }),
-                               rejects<DTypeError>("", [] { return to(Tensor(), int64); })},
+                  .rejected = {rejects<DTypeError>("to: ", [] { return to(Tensor(), float32); })},
                   .accuracy = Accuracy::exact, .types = Types::all, .also = {{{0}}, {{3, 1100}}}});
   rows.push_back({.op = "to", .variant = "int64",
                   .f = [](const Tensors& x) -> Outputs { return to(x[0], int64); },

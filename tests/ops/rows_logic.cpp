@@ -40,7 +40,8 @@ void add_logic(Rows& rows, const char* op, Two f, bool (*holds)(double, double))
   rows.push_back(row(op, "", [f](const Tensors& x) { return f(x[0], x[1]); }, {truth({3, 4}), truth({4})}, holds));
   rows.back().also = pairs;
   rows.back().rejected = {rejects<DTypeError>(op, [f] { return f(ones({3}), ones({3})); }),
-                          rejects<ShapeError>(op, [f] { return f(ones({3}, boolean), ones({4}, boolean)); })};
+                          rejects<ShapeError>(op, [f] { return f(ones({3}, boolean), ones({4}, boolean)); }),
+                          rejects<DTypeError>(op, [f] { return f(ones({3}, boolean), Tensor()); })};
 }
 
 }  // namespace
@@ -60,10 +61,12 @@ Rows logic_rows() {
   rows.push_back(row("logical_not", "", [](const Tensors& x) { return logical_not(x[0]); }, {truth({3, 40})},
                      [](double a, double) { return a == 0; }));
   rows.back().rejected = {rejects<DTypeError>("logical_not: ", [] { return logical_not(ones({2})); }),
+                          rejects<DTypeError>("logical_not: ", [] { return logical_not(ones({2}, int64)); }),
                           rejects<DTypeError>("logical_not: ", [] { return logical_not(Tensor()); })};
   rows.push_back(row("isnan", "", [](const Tensors& x) { return isnan(log(x[0])); }, {off_zero({3, 40})},
                      [](double a, double) { return a < 0; }));
   rows.back().rejected = {rejects<DTypeError>("isnan: ", [] { return isnan(ones({2}, int64)); }),
+                          rejects<DTypeError>("isnan: ", [] { return isnan(ones({2}, boolean)); }),
                           rejects<DTypeError>("isnan: ", [] { return isnan(Tensor()); })};
 
   // 1 / 0 in every place but where x < 0, whose logarithm is NaN

@@ -221,7 +221,8 @@ Rows reduction_rows() {
                     return reduce(reduce(x[0], 0, false, total), 1, true, total);
                   },
                   .rejected = {rejects<ShapeError>("sum_to: ", [] { return sum_to(ones({2, 3}), {2}); }),
-                               rejects<ShapeError>("sum_to: ", [] { return sum_to(ones({3}), {2, 3}); })},
+                               rejects<ShapeError>("sum_to: ", [] { return sum_to(ones({3}), {2, 3}); }),
+                               rejects<DTypeError>("sum_to: ", [] { return sum_to(Tensor(), {2}); })},
                   .accuracy = Accuracy::reduction, .also = {{{0, 3, 2}}, {{70, 3, 90}}}});
   return rows;
 }
