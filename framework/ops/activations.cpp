@@ -7,7 +7,9 @@
 namespace gradus {
 
 Tensor softplus(const Tensor& x, double beta, double threshold) {
-  if (!std::isfinite(beta) || beta == 0) throw ConfigError(fmt::format("softplus: beta is {}, must be finite and not 0", beta));
+  if (!std::isfinite(beta) || beta == 0) {
+    throw ConfigError(fmt::format("softplus: beta is {}, must be finite and not 0", beta));
+  }
   const Array y = map_in_double("softplus", x, [=](double v) {
     const double z = beta * v;
     return z > threshold ? v : (std::max(z, 0.0) + std::log1p(std::exp(-std::abs(z)))) / beta;  // no exp overflows

@@ -1,4 +1,4 @@
-// Connectionist temporal classification: the forward-backward algorithm of Graves et al. 2006, section 4, on logarithms.
+// Connectionist temporal classification: the forward-backward algorithm (Graves et al. 2006, section 4) on logarithms.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -18,7 +18,7 @@ double log_add(double a, double b) {
   return std::max(a, b) + std::log1p(std::exp(-std::abs(a - b)));
 }
 
-// One item of the batch. A path walks over 2 labels + 1 places: the labels at the odd ones, a blank before and after each.
+// One item of the batch. A path walks over 2 labels + 1 places: labels at the odd ones, a blank before and after each.
 template <class T>
 struct Item {
   const T* log_p;  // of frame 0, those of the next one `stride` later
@@ -30,7 +30,7 @@ struct Item {
   // May a path come to s from s - 2, leaving out the blank? Not between equal labels: they would be read as one.
   bool may_skip_to(std::int64_t s) const { return s % 2 == 1 && s >= 3 && labels[s / 2] != labels[s / 2 - 1]; }
 
-  // alpha[t][s]: of all paths through frames 0 .. t that end at place s. Returns the logarithm of the sum over all paths.
+  // alpha[t][s]: of all paths through frames 0 .. t that end at place s. Returns that of all paths that read the labels.
   double forward(double* alpha) const {
     if (frames == 0) return places == 1 ? 0 : never;
     std::fill_n(alpha, places, never);
@@ -104,7 +104,8 @@ void require_labels(const Batch& batch, std::int64_t classes) {
     for (std::int64_t k = 0; k < batch.target_lengths.data<std::int64_t>()[i]; ++k) {
       const std::int64_t label = batch.targets.data<std::int64_t>()[i * longest + k];
       if (label >= 0 && label < classes && label != batch.blank) continue;
-      throw IndexError(fmt::format("ctc: target {} at position ({}, {}) is the blank or outside [0, {})", label, i, k, classes));
+      throw IndexError(fmt::format("ctc: target {} at position ({}, {}) is the blank or outside [0, {})", label, i, k,
+                                   classes));
     }
   }
 }
@@ -113,17 +114,18 @@ void require_labels(const Batch& batch, std::int64_t classes) {
 
 Tensor ctc(const Tensor& log_probs, const Tensor& targets, const Tensor& input_lengths, const Tensor& target_lengths,
            const CtcOptions& o) {
-  const auto operands = {Operand{"log_probs", log_probs}, Operand{"targets", targets}, Operand{"input_lengths", input_lengths},
-                         Operand{"target_lengths", target_lengths}};
+  const auto operands = {Operand{"log_probs", log_probs}, Operand{"targets", targets},
+                         Operand{"input_lengths", input_lengths}, Operand{"target_lengths", target_lengths}};
   require_float("ctc", {{"log_probs", log_probs}});
-  for (const auto& operand : {Operand{"targets", targets}, Operand{"input_lengths", input_lengths}, Operand{"target_lengths", target_lengths}}) {
-    require_dtype("ctc", int64, operand);
-  }
+  for (const auto* operand = operands.begin() + 1; operand != operands.end(); ++operand) require_dtype("ctc", int64, *operand);
   require(log_probs.dim() == 3, "ctc", "log_probs must have three axes (frames, batch, classes)", operands);
   const std::int64_t frames = log_probs.size(0), size = log_probs.size(1), classes = log_probs.size(2);
-  require(targets.dim() == 2 && targets.size(0) == size && input_lengths.shape() == Shape{size} && target_lengths.shape() == Shape{size},
+  require(targets.dim() == 2 && targets.size(0) == size && input_lengths.shape() == Shape{size} &&
+              target_lengths.shape() == Shape{size},
           "ctc", "targets must be (batch, labels), the lengths (batch)", operands);
-  if (o.blank < 0 || o.blank >= classes) throw ConfigError(fmt::format("ctc: blank is {}, must be in [0, {})", o.blank, classes));
+  if (o.blank < 0 || o.blank >= classes) {
+    throw ConfigError(fmt::format("ctc: blank is {}, must be in [0, {})", o.blank, classes));
+  }
   require_indices("ctc", "input_lengths", input_lengths, frames + 1);
   require_indices("ctc", "target_lengths", target_lengths, targets.size(1) + 1);
   const Batch batch{log_probs.array().contiguous(), targets.array().contiguous(), input_lengths.array().contiguous(),
@@ -133,7 +135,9 @@ Tensor ctc(const Tensor& log_probs, const Tensor& targets, const Tensor& input_l
   Array y = Array::empty({size}, log_probs.dtype());
   dispatch_float("ctc", y.dtype(), [&]<class T>() {
     T* out = y.mutable_data<T>();
-    batch.each<T>([out](std::int64_t i, const Item<T>&, const double*, double total) { out[i] = static_cast<T>(-total); });
+    batch.each<T>([out](std::int64_t i, const Item<T>&, const double*, double total) {
+      out[i] = static_cast<T>(-total);
+    });
   });
   const auto backward = [batch, shape = log_probs.shape()](const Tensor& g) {
     if (grad_enabled()) throw NotImplementedError("ctc: its gradient has no gradient");

@@ -52,11 +52,12 @@ Tensor smooth_l1(const Tensor& prediction, const Tensor& target, double beta, Re
 Tensor binary_cross_entropy(const Tensor& p, const Tensor& target, Reduction reduction) {
   const char* op = "binary_cross_entropy";
   require_pair(op, {"p", p}, {"target", target});
-  require<ConfigError>(all(logical_and(p >= 0, p <= 1)).item<bool>(), op, "every p must be in [0, 1]", {{"p", p}, {"target", target}});
+  require<ConfigError>(all(logical_and(p >= 0, p <= 1)).item<bool>(), op, "every p must be in [0, 1]",
+                       {{"p", p}, {"target", target}});
   const Array losses = dispatch_float(op, p.dtype(), [&]<class T>() {
-    return map<T>(p.array(), target.array(), p.shape(), [](T q, T t) {
-      const double yes = std::max(std::log(static_cast<double>(q)), -100.0), no = std::max(std::log1p(-static_cast<double>(q)), -100.0);
-      return static_cast<T>(-(t * yes + (1 - static_cast<double>(t)) * no));
+    return map<T>(p.array(), target.array(), p.shape(), [](T of_p, T of_target) {
+      const double q = static_cast<double>(of_p), t = static_cast<double>(of_target);
+      return static_cast<T>(-(t * std::max(std::log(q), -100.0) + (1 - t) * std::max(std::log1p(-q), -100.0)));
     });
   });
   return reduced(record(op, losses, {p, target},
@@ -65,10 +66,12 @@ Tensor binary_cross_entropy(const Tensor& p, const Tensor& target, Reduction red
                  reduction);
 }
 
-Tensor binary_cross_entropy_with_logits(const Tensor& logits, const Tensor& target, const BinaryCrossEntropyOptions& o) {
+Tensor binary_cross_entropy_with_logits(const Tensor& logits, const Tensor& target,
+                                        const BinaryCrossEntropyOptions& o) {
   const char* op = "binary_cross_entropy_with_logits";
   require_pair(op, {"logits", logits}, {"target", target});
-  const auto minus_log_sigmoid = [](const Tensor& x) { return softplus(neg(x), 1, std::numeric_limits<double>::infinity()); };
+  const double exact = std::numeric_limits<double>::infinity();  // no threshold
+  const auto minus_log_sigmoid = [exact](const Tensor& x) { return softplus(neg(x), 1, exact); };
   Tensor yes = target * minus_log_sigmoid(logits);
   if (o.pos_weight.defined()) {
     require_float(op, {{"logits", logits}, {"pos_weight", o.pos_weight}});
@@ -107,19 +110,23 @@ Tensor cosine_embedding(const Tensor& a, const Tensor& b, const Tensor& target, 
   require_defined(op, operands);
   require((a.dim() == 1 || a.dim() == 2) && target.shape() == Shape(a.shape().begin(), a.shape().end() - 1), op,
           "a and b must be (b, d) or (d), the target (b) or ()", operands);
-  if (!(margin >= -1 && margin <= 1)) throw ConfigError(fmt::format("{}: margin is {}, must be in [-1, 1]", op, margin));
+  if (!(margin >= -1 && margin <= 1)) {
+    throw ConfigError(fmt::format("{}: margin is {}, must be in [-1, 1]", op, margin));
+  }
   const Tensor same = target == 1;
   require<ConfigError>(all(logical_or(same, target == -1)).item<bool>(), op, "every target must be 1 or -1", operands);
   const Tensor cosine = cosine_similarity(a, b, -1);
   return reduced(where(same, 1 - cosine, clamp(cosine - margin, 0)), reduction);
 }
 
-Tensor triplet_margin(const Tensor& anchor, const Tensor& positive, const Tensor& negative, const TripletMarginOptions& o) {
+Tensor triplet_margin(const Tensor& anchor, const Tensor& positive, const Tensor& negative,
+                      const TripletMarginOptions& o) {
   const char* op = "triplet_margin";
   const auto operands = {Operand{"anchor", anchor}, Operand{"positive", positive}, Operand{"negative", negative}};
   require_float(op, operands);
-  require((anchor.dim() == 1 || anchor.dim() == 2) && anchor.shape() == positive.shape() && anchor.shape() == negative.shape(), op,
-          "all must have one shape, (b, d) or (d)", operands);
+  require(anchor.shape() == positive.shape() && anchor.shape() == negative.shape() &&
+              (anchor.dim() == 1 || anchor.dim() == 2),
+          op, "all must have one shape, (b, d) or (d)", operands);
   if (!(o.margin >= 0)) throw ConfigError(fmt::format("{}: margin is {}, must be at least 0", op, o.margin));
   if (!(o.p > 0)) throw ConfigError(fmt::format("{}: p is {}, must be greater than 0", op, o.p));
   require(!std::isinf(o.p) || anchor.size(-1) > 0, op, "of no elements has no greatest difference", operands);

@@ -1,4 +1,4 @@
-// Running products and sums that are compositions, so that their gradients are right where a formula with a quotient or a
+// Running products and sums that are compositions: their gradients are right where a formula with a quotient or a
 // logarithm is not.
 #include <cmath>
 #include <limits>
@@ -11,7 +11,7 @@ namespace gradus {
 
 namespace {
 
-// y[i] = x[0] . x[1] . ... . x[i] along an axis (Hillis & Steele 1986): after each step y[i] holds twice as many elements.
+// y[i] = x[0] . x[1] . ... . x[i] along an axis (Hillis & Steele 1986): after each step y[i] holds twice as many.
 template <class Combine>
 Tensor scan(const Tensor& x, std::int64_t axis, Combine combine) {
   Tensor y = x;
@@ -21,6 +21,8 @@ Tensor scan(const Tensor& x, std::int64_t axis, Combine combine) {
   }
   return y;
 }
+
+constexpr double nothing = -std::numeric_limits<double>::infinity();  // the logarithm of 0
 
 // log(exp(a) + exp(b)) of two of one shape.
 Tensor log_add(const Tensor& a, const Tensor& b) {
@@ -33,8 +35,7 @@ Tensor log_add(const Tensor& a, const Tensor& b) {
   const auto share = [y](const Tensor& of) {
     return [y, of](const Tensor& g, const Self& self) {
       const Tensor out = self(y);
-      const Tensor shift = where(out == -std::numeric_limits<double>::infinity(), zeros_like(out), out);  // -inf - -inf is NaN
-      return g * exp(of - shift);
+      return g * exp(of - masked_fill(out, out == nothing, 0));  // -inf - -inf is NaN
     };
   };
   return record("log_add", y, {a, b}, share(a), share(b));
@@ -52,7 +53,6 @@ Tensor cumprod(const Tensor& x, std::int64_t axis) {
 Tensor logcumsumexp(const Tensor& x, std::int64_t axis) {
   require_float("logcumsumexp", {{"x", x}});
   normalize_axis("logcumsumexp", axis, x.shape().size());
-  const double nothing = -std::numeric_limits<double>::infinity();
   return scan(masked_fill(x, x == nothing, nothing), axis, log_add);  // what is -inf adds nothing: its gradient is 0
 }
 

@@ -21,8 +21,9 @@ Tensor first_in_order(const char* op, const Tensor& x, std::size_t axis, std::in
   dispatch_number(op, x.dtype(), [&]<class T>() {
     const T* in = rows.data<T>();
     const auto less = [](T a, T b) { return a < b || (a == a && b != b); };
-    kernels::parallel_for(n == 0 ? 0 : rows.numel() / n, std::max<std::int64_t>(1, kernels::elementwise_grain / std::max<std::int64_t>(n, 1)),
-                          [&](std::int64_t begin, std::int64_t end) {
+    if (n == 0) return;
+    const std::int64_t grain = std::max<std::int64_t>(1, kernels::elementwise_grain / n);
+    kernels::parallel_for(rows.numel() / n, grain, [&](std::int64_t begin, std::int64_t end) {
       std::vector<std::int64_t> order(static_cast<std::size_t>(n));
       for (std::int64_t r = begin; r < end; ++r) {
         const T* row = in + r * n;
