@@ -17,7 +17,7 @@ constexpr std::int64_t size = 16;  // pixels
 struct Settings {
   std::uint64_t seed = 1;
   int threads = 1;
-  std::int64_t steps = 600, batch = 64;
+  std::int64_t steps = 2000, batch = 64;
   double lr = 2e-3;
 };
 
@@ -49,12 +49,12 @@ models::ViT vit() {
 
 template <class Net>
 void learn(Net model, const Settings& settings) {
-  fmt::print("{}\n{} parameters\n", tree(model), parameter_count(model));
+  fmt::print("{} parameters, {} steps of {} images\n", parameter_count(model), settings.steps, settings.batch);
   Generator drawing(settings.seed), testing(settings.seed + 1);
   auto adam = optim::AdamW(parameters(model), {.weight_decay = 0.01});
   const auto schedule = optim::Cosine{.peak = settings.lr, .total = settings.steps, .warmup = settings.steps / 10};
   double loss_of_all = 0;
-  const std::int64_t report = std::max<std::int64_t>(1, settings.steps / 6);
+  const std::int64_t report = std::max<std::int64_t>(1, settings.steps / 10);
   for (std::int64_t step = 1; step <= settings.steps; ++step) {
     const shapes::Batch batch = shapes::draw(settings.batch, size, drawing);
     const Tensor loss = cross_entropy(model(batch.images), batch.classes);

@@ -2,8 +2,10 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <filesystem>
 
 #include "framework/framework.h"
+#include "framework/io/safetensors.h"
 #include "framework/storage.h"
 #include "optim/optim.h"
 
@@ -103,6 +105,20 @@ TEST_CASE("layers: BatchNorm in training") {
   BatchNorm untracked{.channels = 3, .running_mean = {}, .running_var = {}, .num_batches_tracked = {}};
   eval(untracked);
   CHECK(max(abs(untracked(x) - y)).item() == 0);  // always the batch's
+}
+
+TEST_CASE("layers: what BatchNorm has seen is saved with it") {
+  manual_seed(5);
+  Sequential net{Conv2d{2, 3, 3}, BatchNorm{3}}, other{Conv2d{2, 3, 3}, BatchNorm{3}};
+  const Tensor x = randn({2, 2, 5, 5});
+  net(x), net(x);
+  const auto path = std::filesystem::temp_directory_path() / "gradus_batch_norm.safetensors";
+  save_safetensors(path.string(), state_dict(net));
+  load_state_dict(other, load_safetensors(path.string()));
+  std::filesystem::remove(path);
+  eval(net), eval(other);
+  CHECK(other(x).to_vector() == net(x).to_vector());
+  CHECK(other.l1.num_batches_tracked.item<std::int64_t>() == 2);
 }
 
 TEST_CASE("freeze: an optimiser takes what is not frozen") {
