@@ -18,7 +18,8 @@ Tensor residual(const LayerConfig& config, const Tensor& x, const LayerNorm& nor
 // Encoder and decoder layers have the same feed-forward network (3.3).
 template <class Layer>
 Tensor feed_forward(const Layer& layer, const Tensor& x) {
-  return layer.linear2(layer.inner_dropout(relu(layer.linear1(x))));  // (b,t,d) -> (b,t,ff) -> (b,t,d)
+  const Tensor h = layer.linear1(x);  // (b,t,d) -> (b,t,ff)
+  return layer.linear2(layer.inner_dropout(layer.config.gelu ? gelu(h) : relu(h)));  // (b,t,d)
 }
 
 }  // namespace

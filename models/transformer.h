@@ -12,6 +12,7 @@ struct LayerConfig {
   double attention_dropout = dropout;  // of the attention weights
   double inner_dropout = dropout;      // between the two maps of the feed-forward network
   bool norm_first = false;             // norm before each sublayer (pre-norm) instead of after the sum (3.1)
+  bool gelu = false;                   // in the feed-forward network, in place of relu
 };
 
 struct EncoderLayer {
