@@ -32,9 +32,11 @@ struct Options {
 
 // "forty-two plus seven is forty-nine."
 std::vector<std::string> sums_in_words(std::uint64_t seed) {
-  const std::array<std::string, 20> small{"zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
-                                          "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"};
-  const std::array<std::string, 10> tens{"", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"};
+  const std::array<std::string, 20> small{
+      "zero", "one",    "two",    "three",    "four",     "five",    "six",     "seven",     "eight",    "nine",
+      "ten",  "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"};
+  const std::array<std::string, 10> tens{"",      "",      "twenty",  "thirty", "forty",
+                                         "fifty", "sixty", "seventy", "eighty", "ninety"};
   const auto in_words = [&](std::size_t n) {
     std::string words = n >= 100 ? "one hundred" : "";
     if (n >= 100 && n % 100 != 0) words += " and ";
@@ -102,7 +104,8 @@ double validation_loss(models::GPT& model, const Ids& text, const Options& o) {
   double sum = 0;
   for (std::int64_t done = 0; done < count;) {
     Ids starts;
-    for (; done < count && static_cast<std::int64_t>(starts.size()) < o.batch; ++done) starts.push_back((room - 1) * done / count);
+    for (; done < count && static_cast<std::int64_t>(starts.size()) < o.batch; ++done)
+      starts.push_back((room - 1) * done / count);
     const Stretches s = stretches(text, starts, o.block);
     sum += model.loss(s.ids, s.targets).item() * static_cast<double>(starts.size());
   }
@@ -117,8 +120,10 @@ void require_memory(const Options& o, std::int64_t vocabulary) {
   const double bytes = 4 * (4 * weights + 30 * static_cast<double>(o.batch) * t * d * n);
   const double there = static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGE_SIZE));
   if (bytes > there) {
-    throw ConfigError(fmt::format("training with these sizes needs about {:.0f} GB, the machine has {:.0f} GB: see --d-model, "
-                                  "--layers, --block, --batch", bytes / 1e9, there / 1e9));
+    throw ConfigError(
+        fmt::format("training with these sizes needs about {:.0f} GB, the machine has {:.0f} GB: see --d-model, "
+                    "--layers, --block, --batch",
+                    bytes / 1e9, there / 1e9));
   }
 }
 
@@ -130,12 +135,17 @@ void run(const Options& o) {
   const auto cut = all.begin() + static_cast<std::ptrdiff_t>(all.size() / 10 * 9);
   const Ids training(all.begin(), cut), validation(cut, all.end());
   if (static_cast<std::int64_t>(validation.size()) <= o.block) {
-    throw ConfigError(fmt::format("{} ids of text are too few: the tenth that is kept for validation must be longer than --block {}",
-                                  all.size(), o.block));
+    throw ConfigError(
+        fmt::format("{} ids of text are too few: the tenth that is kept for validation must be longer than --block {}",
+                    all.size(), o.block));
   }
   require_memory(o, tokenizer->size());
-  models::GPT model{.vocabulary = tokenizer->size(), .block = o.block, .d_model = o.d_model, .heads = o.heads,
-                    .layers = o.layers, .p = o.dropout};
+  models::GPT model{.vocabulary = tokenizer->size(),
+                    .block = o.block,
+                    .d_model = o.d_model,
+                    .heads = o.heads,
+                    .layers = o.layers,
+                    .p = o.dropout};
   // Only matrices decay, not biases and norms.
   const std::vector<Tensor> matrices = init::matrices(parameters(model));
   std::vector<Tensor> vectors;
@@ -145,7 +155,8 @@ void run(const Options& o) {
   const optim::AdamOptions settings{.lr = o.learning_rate, .beta2 = 0.99};
   optim::AdamW adam(matrices, {.lr = settings.lr, .beta2 = settings.beta2, .weight_decay = 0.1});
   adam.add_group(vectors, settings);
-  const optim::Cosine schedule{.peak = o.learning_rate, .total = o.steps, .warmup = o.warmup, .last = o.learning_rate / 10};
+  const optim::Cosine schedule{
+      .peak = o.learning_rate, .total = o.steps, .warmup = o.warmup, .last = o.learning_rate / 10};
   fmt::print("{} ids to train on, {} of validation; vocabulary {}; {} parameters\n", training.size(), validation.size(),
              tokenizer->size(), parameter_count(model));
 
@@ -185,7 +196,8 @@ int main(int argc, char** argv) {
   const auto add = [&](const char* flag, auto& value, const char* text) {
     return app.add_option(flag, value, text)->capture_default_str();
   };
-  add("--input", o.input, "text to learn from, plain or .gz; its last tenth is for validation")->check(CLI::ExistingFile);
+  add("--input", o.input, "text to learn from, plain or .gz; its last tenth is for validation")
+      ->check(CLI::ExistingFile);
   add("--subwords", o.subwords, "none (characters) or bpe")->check(CLI::IsMember({"none", "bpe"}));
   add("--vocab-size", o.vocab_size, "of bpe")->check(from_one);
   add("--layers", o.layers, "blocks of attention and feed-forward network")->check(CLI::Range(1, 1000));
@@ -202,7 +214,8 @@ int main(int argc, char** argv) {
   add("--prompt", o.prompt, "how that begins");
   add("--temperature", o.sampling.temperature, "of sampling")->check(positive);
   add("--top-k", o.sampling.top_k, "sample among so many (0: all)")->check(from_zero);
-  add("--top-p", o.sampling.top_p, "sample among those that together reach this probability")->check(CLI::Range(1e-9, 1.0));
+  add("--top-p", o.sampling.top_p, "sample among those that together reach this probability")
+      ->check(CLI::Range(1e-9, 1.0));
   add("--seed", o.seed, "of weights, batches, dropout and sample");
   add("--threads", o.threads, "")->check(CLI::Range(1, 1024));
   try {

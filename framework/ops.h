@@ -279,9 +279,9 @@ struct AttentionOptions {
 Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options = {});
 // The weights alone, (b,h,t,s), after dropout; differentiable: attention = attention_weights(...) @ v.
 Tensor attention_weights(const Tensor& q, const Tensor& k, const AttentionOptions& options = {});
-// Rotary positions (Su et al. 2021, 3.4.2): x (..., t, d), d even; elements 2i and 2i + 1 of row p are turned by the angle
-// (first + p) base^(-2i/d), so that the product of two turned rows depends on their distance alone. ConfigError unless first >= 0,
-// base > 0.
+// Rotary positions (Su et al. 2021, 3.4.2): x (..., t, d), d even; elements 2i and 2i + 1 of row p are turned by
+// (first + p) base^(-2i/d), so that the product of two turned rows depends on their distance alone. ConfigError unless
+// first >= 0 and base > 0.
 Tensor rotary(const Tensor& x, std::int64_t first = 0, double base = 10000);
 
 // ---- losses

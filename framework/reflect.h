@@ -13,8 +13,8 @@ namespace gradus::reflect {
 
 inline constexpr std::size_t max_fields = 32;
 
-// What members() of a type returns whose names are not those of its fields: std::tuple{field("weight", weight), ...}. An
-// element of the tuple may be a std::vector of fields, where their number is known at run time only.
+// What members() returns of a type whose names are not those of its fields: std::tuple{field("weight", weight), ...}.
+// An element of the tuple may be a std::vector of fields, where their number is known at run time only.
 template <class T>
 struct Field {
   std::string name;

@@ -58,7 +58,8 @@ class Continuation : public Decoding {
   Continuation(const GPT& model, const Tensor& prompt, std::int64_t length, bool cached)
       : model_(model), length_(length), cached_(cached), ids_(prompt) {
     if (ids_.dim() != 2 || ids_.size(1) < 1) {
-      throw ShapeError(fmt::format("GPT: a prompt must be (batch, time) with time >= 1\n  prompt  {}", ids_.shape().str()));
+      throw ShapeError(
+          fmt::format("GPT: a prompt must be (batch, time) with time >= 1\n  prompt  {}", ids_.shape().str()));
     }
     keep(model_.block);
   }

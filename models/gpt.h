@@ -1,6 +1,6 @@
 #pragma once
-// A decoder-only Transformer: GPT-2 (Radford et al. 2019), put together as in Karpathy's nanoGPT. Shapes: b batch, t time, d width
-// of the model, V vocabulary. Ids are int64.
+// A decoder-only Transformer: GPT-2 (Radford et al. 2019), put together as in Karpathy's nanoGPT.
+// Shapes: b batch, t time, d width of the model, V vocabulary. Ids are int64.
 #include "framework/framework.h"
 #include "models/decoding.h"
 
@@ -38,13 +38,13 @@ struct GPT {
   // The mean cross entropy of those against the ids that do follow, targets (b,t), without holding all logits.
   Tensor loss(const Tensor& ids, const Tensor& targets, const CrossEntropyOptions& options = {}) const;
 
-  // Their halves: (b,t) -> (b,t,d), and that as logits (..., V). past: a cache for each block, of the positions before ids.
+  // Their halves: (b,t) -> (b,t,d), and that as logits (..., V). past: a cache for each block, of the positions before.
   Tensor hidden(const Tensor& ids, std::vector<KeyValueCache>* past = nullptr) const;
   Tensor logits(const Tensor& h) const;
 
-  // Ready to go on after prompt (b,t), t >= 1, for up to `length` ids, without recording a graph; the prompt stands for the start
-  // id. Call eval(model) first; the model must outlive it. When `block` ids are there, the older half is forgotten. cached: keep
-  // keys and values; otherwise each step reads the context again (the same to rounding).
+  // Ready to go on after prompt (b,t), t >= 1, for up to `length` ids, without recording a graph; the prompt stands for
+  // the start id. Call eval(model) first; the model must outlive it. When `block` ids are there, the older half is
+  // forgotten. cached: keep keys and values; otherwise each step reads the context again (the same to rounding).
   //   sample(*model.decoding(prompt, 200), {.temperature = 0.8}, {.end = -1, .pad = -1})
   std::unique_ptr<Decoding> decoding(const Tensor& prompt, std::int64_t length, bool cached = true) const;
 

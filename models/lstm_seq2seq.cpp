@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
-
 namespace gradus::models {
 
 Tensor LSTMSeq2Seq::operator()(const Tensor& source, const Tensor& target) const {
@@ -12,7 +10,8 @@ Tensor LSTMSeq2Seq::operator()(const Tensor& source, const Tensor& target) const
   return output(decode(target, memory, state));
 }
 
-Tensor LSTMSeq2Seq::loss(const Tensor& source, const Tensor& target, const Tensor& labels, const CrossEntropyOptions& options) const {
+Tensor LSTMSeq2Seq::loss(const Tensor& source, const Tensor& target, const Tensor& labels,
+                         const CrossEntropyOptions& options) const {
   const Memory memory = encode(source);
   RecurrentState state = memory.start;
   return linear_cross_entropy(decode(target, memory, state), output.weight, output.bias, labels, options);
@@ -28,7 +27,8 @@ Tensor side_by_side(const Tensor& x) {
 
 void require_ids(const Tensor& ids) {
   if (!ids.defined() || ids.dim() != 2) {
-    throw ShapeError(fmt::format("LSTMSeq2Seq: ids must be (batch, time)\n  ids  {}", ids.defined() ? ids.shape().str() : "undefined"));
+    throw ShapeError(fmt::format("LSTMSeq2Seq: ids must be (batch, time)\n  ids  {}",
+                                 ids.defined() ? ids.shape().str() : "undefined"));
   }
 }
 
@@ -51,10 +51,10 @@ Tensor LSTMSeq2Seq::decode(const Tensor& target, const Memory& memory, Recurrent
   return dropout(tanh(attention(cat({context, h}, 2))));  // eq. 5
 }
 
-Embedding LSTMSeq2Seq::table(std::int64_t count) const {
-  if (d_model < 2 || d_model % 2 != 0) throw ConfigError(fmt::format("LSTMSeq2Seq: d_model must be even, got {}", d_model));
-  return Embedding{count, d_model, pad,
-                   Parameter(gradus::detail::embedding_table(count, d_model, pad, 1 / std::sqrt(static_cast<double>(d_model))))};
+std::int64_t LSTMSeq2Seq::half_width() const {
+  if (d_model < 2 || d_model % 2 != 0)
+    throw ConfigError(fmt::format("LSTMSeq2Seq: d_model must be even, got {}", d_model));
+  return d_model / 2;
 }
 
 namespace {
@@ -68,7 +68,8 @@ class Recurrence : public Decoding {
 
   Tensor next(const Ids& ids) override {
     const NoGrad guard;
-    const Tensor h = model_.decode(from_vector(ids, {static_cast<std::int64_t>(ids.size()), 1}), memory_, state_);  // (n,1,d)
+    const Tensor h =
+        model_.decode(from_vector(ids, {static_cast<std::int64_t>(ids.size()), 1}), memory_, state_);  // (n,1,d)
     return model_.output(squeeze(h, 1));  // (n,V)
   }
 

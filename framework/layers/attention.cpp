@@ -105,7 +105,8 @@ KeyValue KeyValueCache::append(const KeyValue& next) {
   const auto add = [&](Tensor& all, const Tensor& x) {
     const std::int64_t room = all.defined() ? all.size(2) : 0;
     if (time_ + n > room) {  // twice as much, so that growing costs little in all
-      const Tensor larger = zeros({x.size(0), x.size(1), std::max<std::int64_t>({2 * room, time_ + n, 16}), x.size(3)}, x.dtype());
+      const std::int64_t enough = std::max<std::int64_t>({2 * room, time_ + n, 16});
+      const Tensor larger = zeros({x.size(0), x.size(1), enough, x.size(3)}, x.dtype());
       if (time_ > 0) slice(larger, 2, 0, room).assign(all);
       all = larger;
     }

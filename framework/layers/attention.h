@@ -4,8 +4,8 @@
 namespace gradus {
 
 namespace detail {
-// A projection of queries, keys or values to `wanted` of d_model's heads, initially as in PyTorch: xavier_uniform of the three
-// stacked, bias 0. ConfigError unless heads divides d_model and `wanted` divides heads.
+// A projection of queries, keys or values to `wanted` of d_model's heads, initially as in PyTorch: xavier_uniform of
+// the three stacked, bias 0. ConfigError unless heads divides d_model and `wanted` divides heads.
 Linear attention_projection(std::int64_t d_model, std::int64_t heads, bool bias, std::int64_t wanted);
 Linear attention_output(std::int64_t d_model, bool bias);  // Linear's weight, bias 0
 }  // namespace detail
@@ -26,7 +26,8 @@ struct KeyValue {
 // The keys and values of all ids decoded so far, so that a step computes only its own. Row i of it belongs to row i of the batch.
 class KeyValueCache {
  public:
-  // Adds those of the next n positions, (b,h,n,d/h); returns all, (b,h,time,d/h), as views. ShapeError when they don't go together.
+  // Adds those of the next n positions, (b,h,n,d/h); returns all, (b,h,time,d/h), as views. ShapeError when they don't
+  // fit those before.
   KeyValue append(const KeyValue& next);
   std::int64_t time() const { return time_; }  // how many positions it holds
   // Row i becomes a copy of row rows[i]: some leave, some are repeated. rows (n) of int64.
@@ -54,7 +55,7 @@ struct MultiHeadAttention {
   Linear out_proj = detail::attention_output(d_model, bias);
 
   Tensor operator()(const Tensor& query, const Tensor& key, const Tensor& value, const Attend& attend = {}) const;
-  // The same in two halves: keys and values may be computed once and attended often. first: the position of the first key.
+  // The same in two halves: keys and values may be computed once and attended often. first: of the keys, its position.
   KeyValue keys_values(const Tensor& key, const Tensor& value, std::int64_t first = 0) const;
   Tensor operator()(const Tensor& query, const KeyValue& kv, const Attend& attend = {}) const;
   // How much each query attends each key, (b,h,t,s), without dropout.

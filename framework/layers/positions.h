@@ -29,13 +29,13 @@ struct LearnedPositionalEncoding {
   Tensor operator()(const Tensor& x, std::int64_t first = 0) const { return detail::add_positions("LearnedPositionalEncoding", x, weight, first); }
 };
 
-// What a distance between query and key costs, to be added to the scores of attention (Attend::bias). Queries are the last t of
-// s positions. ALiBi (Press et al. 2022): -slope (distance), slopes 2^(-8/h), 2^(-16/h), ...; for h no power of two those of
-// the next smaller one and every second of the next larger one -> (1,h,t,s) of float32
+// What a distance between query and key costs, to be added to the scores of attention (Attend::bias). Queries are the
+// last t of s positions. ALiBi (Press et al. 2022): -slope (distance), slopes 2^(-8/h), 2^(-16/h), ...; for h no power of
+// two those of the next smaller one and every second of the next larger one -> (1,h,t,s) of float32
 Tensor alibi(std::int64_t heads, std::int64_t t, std::int64_t s);
 
-// T5's (Raffel et al. 2020, 2.1): a learned number for each head and each bucket of distances; up to half of the buckets hold one
-// distance each, the others logarithmically more, all beyond max_distance the last. Both directions, or the past alone.
+// T5's (Raffel et al. 2020, 2.1): a learned number for each head and each bucket of distances; half of the buckets hold
+// one distance each, the others logarithmically more, the last all beyond max_distance. Both directions, or the past.
 // Called with (t, s) -> (1,h,t,s). Initially N(0, 1); PyTorch libraries call it relative_attention_bias.
 struct RelativePositionBias {
   std::int64_t heads;

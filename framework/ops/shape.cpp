@@ -153,7 +153,7 @@ std::vector<Tensor> split(const Tensor& x, const Dims& sizes, std::int64_t axis)
 }
 
 namespace {
-// Parts of `size`, added to `parts`. Many are cut off in halves: the gradient of each slice is as long as what it was cut from,
+// Parts of `size`, added to `parts`. Many are cut off in halves: each slice's gradient is as long as what it was cut from,
 // and n slices of the whole would cost n times the whole.
 void cut(const Tensor& x, std::int64_t size, std::int64_t axis, std::vector<Tensor>& parts) {
   const std::int64_t length = x.size(axis);

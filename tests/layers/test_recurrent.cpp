@@ -13,7 +13,9 @@ void check(const std::string& name, const Layer& layer) {
   const TensorMap want = reference::below(name, reference::load("recurrent.safetensors"));
   REQUIRE(want.count("y") == 1);
   load_state_dict(layer, reference::below("state", want));
-  const auto leaf = [&](const char* key) { return want.count(key) ? Tensor(want.at(key).array().copy(), true) : Tensor(); };
+  const auto leaf = [&](const char* key) {
+    return want.count(key) ? Tensor(want.at(key).array().copy(), true) : Tensor();
+  };
   const Tensor x = leaf("x"), h0 = leaf("h0"), c0 = leaf("c0");
   const auto [y, state] = layer(x, {h0, c0}, want.count("lengths") ? want.at("lengths") : Tensor());
   reference::check_close(y, want.at("y"), 2e-6);
@@ -73,7 +75,8 @@ TEST_CASE("recurrent: names, initial values, clones, training") {
     CHECK(max(abs(x)).item() > 0.18);
   }
   CHECK(state_dict(GRU{.input_size = 3, .hidden_size = 2, .bias = false}).size() == 2);
-  CHECK(tree(layer) == "LSTM(input_size=3, hidden_size=25, num_layers=2, bias=true, bidirectional=true, dropout=0.5)\n");
+  CHECK(tree(layer) ==
+        "LSTM(input_size=3, hidden_size=25, num_layers=2, bias=true, bidirectional=true, dropout=0.5)\n");
 
   const Tensor x = randn({2, 4, 3});
   LSTM copy = clone(layer);
@@ -101,11 +104,13 @@ TEST_CASE("recurrent: every gradient is right, with states given and lengths") {
       inputs.push_back(Tensor(randn({3, 3, 3}, float64).array(), true));
       inputs.push_back(Tensor(randn({4, 3, 2}, float64).array(), true));
       if (cells) inputs.push_back(Tensor(randn({4, 3, 2}, float64).array(), true));
-      const GradCheck check = gradcheck([&](const auto& in) {
+      const GradCheck check = gradcheck(
+          [&](const auto& in) {
         const std::size_t n = parameters(layer).size();
         const auto [y, state] = layer(in[n], {in[n + 1], cells ? in[n + 2] : Tensor()}, lengths);
         return cat({reshape(y, {-1}), reshape(state.h, {-1}), reshape(cells ? state.c : state.h, {-1})});
-      }, inputs);
+          },
+          inputs);
       INFO(check.message);
       CHECK(check.ok);
     }

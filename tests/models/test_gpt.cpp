@@ -43,9 +43,11 @@ TEST_CASE("GPT: published number of parameters, names, initial values") {
   CHECK(state.size() == 2 + 4 * 16 + 2);
   for (const auto& [name, x] : state) {
     CAPTURE(name);
-    const bool branch = name.find("out_proj.weight") != std::string::npos || name.find("linear2.weight") != std::string::npos;
+    const bool branch =
+        name.find("out_proj.weight") != std::string::npos || name.find("linear2.weight") != std::string::npos;
     const bool norm = name.find("norm") != std::string::npos;
-    if (x.dim() == 2) CHECK(standard_deviation(x).item() == doctest::Approx(branch ? 0.02 / std::sqrt(8.0) : 0.02).epsilon(0.05));
+    if (x.dim() == 2)
+      CHECK(standard_deviation(x).item() == doctest::Approx(branch ? 0.02 / std::sqrt(8.0) : 0.02).epsilon(0.05));
     else if (norm && name.find("weight") != std::string::npos) CHECK(largest_difference(x, ones(x.shape())) == 0);
     else CHECK(max(abs(x)).item() == 0);
   }
@@ -69,7 +71,8 @@ TEST_CASE("GPT: no position knows of those after it") {
   }
   const Tensor shorter = model(slice(ids, 1, 0, 3));
   CHECK(largest_difference(shorter, slice(all, 1, 0, 3)) < 1e-5);
-  const Tensor changed = model(cat({(slice(ids, 1, 0, 1) + ones({2, 1}, int64)) - 6 * to(slice(ids, 1, 0, 1) == 6, int64), slice(ids, 1, 1, 8)}, 1));
+  const Tensor changed = model(cat(
+      {(slice(ids, 1, 0, 1) + ones({2, 1}, int64)) - 6 * to(slice(ids, 1, 0, 1) == 6, int64), slice(ids, 1, 1, 8)}, 1));
   CHECK(largest_difference(select(changed, 1, 7), select(all, 1, 7)) > 0);  // but of those before
 }
 
@@ -84,7 +87,8 @@ TEST_CASE("GPT: the same logits, loss and gradients as PyTorch") {
   reference::check_gradients(model, reference::below("grad", want), 1e-4, 1e-7);
 }
 
-TEST_CASE("GPT: going on with the cache is going on without it, through rows that leave and repeat, and beyond the block") {
+TEST_CASE(
+    "GPT: going on with the cache is going on without it, through rows that leave and repeat, and beyond the block") {
   manual_seed(3);
   const GPT model = small();
   for (const std::int64_t prompt_length : {1, 5, 8, 11}) {
@@ -119,7 +123,8 @@ TEST_CASE("GPT: generation records nothing, repeats with its seed, and refuses w
       [&](const char*, const Tensor& y, const std::vector<Tensor>&) { recorded = recorded || y.requires_grad(); });
   const auto draw = [&] {
     Generator generator(9);
-    return models::sample(*model.decoding(prompt, 20), {.temperature = 0.8, .top_k = 5, .top_p = 0.95}, {.end = -1, .pad = -1}, generator);
+    return models::sample(*model.decoding(prompt, 20), {.temperature = 0.8, .top_k = 5, .top_p = 0.95},
+                          {.end = -1, .pad = -1}, generator);
   };
   const auto said = draw();
   CHECK(said.at(0).size() == 20);
@@ -128,7 +133,8 @@ TEST_CASE("GPT: generation records nothing, repeats with its seed, and refuses w
   CHECK_THROWS_AS(model.decoding(zeros({1, 0}, int64), 5), ShapeError);
   CHECK_THROWS_AS(model.decoding(tensor({1, 2}), 5), ShapeError);
   CHECK_THROWS_AS(model.decoding(tensor({{7}}), 5)->next({0}), IndexError);
-  CHECK_THROWS_WITH_AS(model(zeros({2, 9}, int64)), "GPT: ids must be (batch, time) with time <= block = 8\n  ids  (2, 9)", ShapeError);
+  CHECK_THROWS_WITH_AS(model(zeros({2, 9}, int64)),
+                       "GPT: ids must be (batch, time) with time <= block = 8\n  ids  (2, 9)", ShapeError);
   CHECK_THROWS_AS(model(tensor({1, 2})), ShapeError);
 }
 

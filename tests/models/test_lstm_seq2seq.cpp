@@ -49,10 +49,11 @@ TEST_CASE("LSTMSeq2Seq: every parameter's gradient is right, and loss is cross_e
   const Tensor source = tensor({{3, 4, 2}, {2, 0, 0}}), in = tensor({{1, 4}, {1, 2}}), out = tensor({{4, 3}, {2, 0}});
   std::vector<Tensor> inputs;
   for (const auto& [name, p] : named_parameters(model)) {
-    if (name.find("embedding") == std::string::npos) inputs.push_back(p);  // the padding row gets no gradient on purpose
+    if (name.find("embedding") == std::string::npos)
+      inputs.push_back(p);  // the padding row gets no gradient on purpose
   }
-  const GradCheck check = gradcheck([&](const auto&) { return model.loss(source, in, out, {.ignore_index = 0}); }, inputs,
-                                    {.absolute = 1e-7, .relative = 1e-5});
+  const GradCheck check = gradcheck([&](const auto&) { return model.loss(source, in, out, {.ignore_index = 0}); },
+                                    inputs, {.absolute = 1e-7, .relative = 1e-5});
   INFO(check.message);
   CHECK(check.ok);
   CHECK(model.loss(source, in, out, {.ignore_index = 0}).item() ==
