@@ -1,6 +1,7 @@
 #pragma once
 // Everything of the engine; programs include this, and optim/optim.h and models/... beside it.
 #include "framework/anomaly.h"
+#include "framework/convolution.h"
 #include "framework/einsum.h"
 #include "framework/error.h"
 #include "framework/gradcheck.h"
@@ -25,6 +26,7 @@
 #include "framework/layers/spectral_norm.h"
 #include "framework/layers/weight_norm.h"
 #include "framework/linalg.h"
+#include "framework/losses.h"
 #include "framework/module.h"
 #include "framework/ops.h"
 #include "framework/recompute.h"

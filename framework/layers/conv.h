@@ -1,5 +1,5 @@
 #pragma once
-#include "framework/ops.h"
+#include "framework/convolution.h"
 
 namespace gradus {
 

@@ -2,7 +2,7 @@
 // kernel. It is linear in each of the three, and its derivatives by g, x and w are the three functions here: a convolution,
 // its transpose, and the gradient of its weight. So the gradients of each are the other two, to any order.
 #include "framework/kernels/gemm.h"
-#include "framework/ops.h"
+#include "framework/convolution.h"
 #include "framework/ops/map.h"
 #include "framework/ops/windows.h"
 

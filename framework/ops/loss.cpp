@@ -3,7 +3,7 @@
 
 #include "framework/kernels/gemm.h"
 #include "framework/kernels/rows.h"
-#include "framework/ops.h"
+#include "framework/losses.h"
 #include "framework/ops/map.h"
 
 namespace gradus {

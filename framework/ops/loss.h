@@ -1,6 +1,6 @@
 #pragma once
 // Private to the ops: how losses become one number.
-#include "framework/ops.h"
+#include "framework/losses.h"
 
 namespace gradus {
 

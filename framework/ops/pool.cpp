@@ -1,5 +1,5 @@
 // Pooling over windows: a maximum is read by index, as gather does; a mean is a convolution of each channel with ones.
-#include "framework/ops.h"
+#include "framework/convolution.h"
 #include "framework/ops/map.h"
 #include "framework/ops/windows.h"
 

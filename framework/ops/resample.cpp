@@ -1,7 +1,7 @@
 // Reading an axis at other positions than its own: one axis after the other, through index_select, whose gradient adds.
 #include <cmath>
 
-#include "framework/ops.h"
+#include "framework/convolution.h"
 #include "framework/ops/windows.h"
 
 namespace gradus {

@@ -2,7 +2,7 @@
 
 #include <limits>
 
-#include "framework/ops.h"
+#include "framework/convolution.h"
 
 namespace gradus {
 

@@ -8,7 +8,7 @@
 #include <limits>
 
 #include "framework/error.h"
-#include "framework/ops.h"
+#include "framework/losses.h"
 #include "framework/threads.h"
 
 namespace engine_test {

@@ -4,7 +4,9 @@
 #include <typeinfo>
 
 #include "framework/error.h"
-#include "framework/ops.h"
+#include "framework/convolution.h"
+#include "framework/linalg.h"
+#include "framework/losses.h"
 #include "nd.h"
 
 namespace op_test {

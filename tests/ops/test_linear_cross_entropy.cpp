@@ -1,7 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "framework/gradcheck.h"
-#include "framework/ops.h"
+#include "framework/losses.h"
 
 using namespace gradus;
 

@@ -6,7 +6,7 @@
 
 #include "framework/error.h"
 #include "framework/gradcheck.h"
-#include "framework/ops.h"
+#include "framework/losses.h"
 
 using namespace gradus;
 

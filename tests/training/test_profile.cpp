@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "framework/ops.h"
+#include "framework/losses.h"
 
 using namespace gradus;
 
