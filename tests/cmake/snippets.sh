@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Every ```cpp block of README.md and docs/ that holds a main compiles against the installed package, links and runs.
+# Every ```cpp block of README.md and docs/ that holds a main compiles against the installed package, links and runs; and
+# where the next block is ```output, that is what it prints.
 source "$(dirname "$0")/setup.sh"
 dir="$work/snippets"
 rm -rf "$dir"
@@ -11,12 +12,23 @@ for page in README.md docs/*.md; do
   name=$(basename "$page" .md)
   awk -v prefix="$dir/$name" -v page="$page" '
     function finish() {
-      if (text ~ /int main *\(/) printf "#line %d \"%s\"\n%s", first, page, text > (prefix "_" first ".cpp")
-      inside = 0
+      program = ""
+      if (kind == "output") printf "%s", text > (output ".output")
+      else if (text ~ /int main *\(/) {
+        program = prefix "_" first
+        printf "#line %d \"%s\"\n%s", first, page, text > (program ".cpp")
+      }
+      kind = ""
     }
-    inside && /^ *```/ { finish(); next }
-    inside { text = text $0 "\n"; next }
-    /^ *```cpp/ { inside = 1; first = NR + 1; text = "" }' "$page"
+    kind != "" && /^ *```/ { finish(); next }
+    kind != "" { text = text $0 "\n"; next }
+    /^ *```cpp/ { kind = "cpp" }
+    /^ *```output/ {
+      kind = "output"
+      output = program
+      if (program == "") { print page ":" NR ": no program before this output"; exit 1 }
+    }
+    kind != "" { first = NR + 1; text = "" }' "$page"
 done
 shopt -s nullglob
 sources=("$dir"/*.cpp)
@@ -29,5 +41,6 @@ cd "$dir"
 for source in "${sources[@]}"; do
   name=$(basename "$source" .cpp)
   echo "== $name"
-  timeout 300 "./build/$name" </dev/null
+  timeout 300 "./build/$name" </dev/null | tee "$name.printed"
+  [ ! -f "$name.output" ] || diff "$name.output" "$name.printed"
 done
