@@ -33,7 +33,7 @@ void require_attention(const char* op, const Tensor& q, const Tensor& k, const T
 
 // Which query may attend which key, or undefined when every one may. Broadcasts to (b,h,t,s).
 Tensor allowed(std::int64_t t, std::int64_t s, const AttentionOptions& o) {
-  if (!o.causal) return o.mask;
+  if (!o.causal) return o.mask.defined() && o.mask.dim() == 0 ? unsqueeze(o.mask, 0) : o.mask;  // () has no row of keys
   const Tensor past = tril(ones({t, s}, boolean), s - t);
   return o.mask.defined() ? logical_and(o.mask, past) : past;
 }

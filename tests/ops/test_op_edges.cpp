@@ -190,3 +190,11 @@ TEST_CASE("ctc: long sequences, impossible ones, and what has no gradient") {
   CHECK(ctc(x, tensor({{1}}), tensor({0}), tensor({1})).item() == inf);
   CHECK(std::isnan(ctc(x * NaN, tensor({{1}}), tensor({3}), tensor({1})).item()));
 }
+
+TEST_CASE("attention: a mask without axes holds for all queries and keys") {
+  const Tensor q = rand({1, 2, 3, 4}), v = rand({1, 2, 3, 2});
+  const AttentionOptions every{.mask = full({}, 1, boolean)}, none{.mask = full({}, 0, boolean)};
+  CHECK(scaled_dot_product_attention(q, q, v, every).to_vector() == scaled_dot_product_attention(q, q, v).to_vector());
+  CHECK(sum(scaled_dot_product_attention(q, q, v, none)).item() == 0);
+  CHECK(sum(attention_weights(q, q, none)).item() == 0);
+}

@@ -1,0 +1,221 @@
+"""For make_generated.py: convolutions, pooling, normalisations, attention and losses."""
+import math
+
+import torch
+import torch.nn.functional as F
+
+from generated_shapes import POSITIVE, SIZES, axis, broadcast_from, dims
+from make_generated import Case, Input, ids, truth
+
+
+# ---- convolutions, pooling
+def convolutions(r):
+    two = r.random() < 0.4
+    axes, groups = 2 if two else 1, r.choice([1, 1, 2])
+    some = lambda *c: [r.choice(c) for _ in range(axes)]
+    kernel, stride, padding, dilation = some(1, 2, 3), some(1, 1, 2, 3), some(0, 0, 1, 2), some(1, 1, 2)
+    cin, cout = groups * r.choice([1, 2]), groups * r.choice([1, 2])
+    batch = r.choice([0, 1, 1, 2])
+    if r.random() < 0.6:
+        size = [d * (k - 1) + 1 + r.randint(0, 3) for d, k in zip(dilation, kernel)]
+        xs = [Input([batch, cin] + size), Input([cout, cin // groups] + kernel)]
+        f, op, extra = (F.conv2d if two else F.conv1d), f"conv{axes}d", []
+        call = lambda *x: f(*x, stride=stride, padding=padding, dilation=dilation, groups=groups)
+    else:
+        more = [r.randrange(max(s, d)) for s, d in zip(stride, dilation)]
+        size = [r.randint(1, 4) + 2 * p for p in padding]
+        xs = [Input([batch, cin] + size), Input([cin, cout // groups] + kernel)]
+        f, op, extra = (F.conv_transpose2d if two else F.conv_transpose1d), f"conv_transpose{axes}d", [more]
+        call = lambda *x: f(*x, stride=stride, padding=padding, output_padding=more, groups=groups, dilation=dilation)
+    if r.random() < 0.5:
+        xs.append(Input([cout]))
+    return Case(op, xs, call, [stride, padding, dilation, groups, *extra])
+
+
+def pools(r):
+    op = r.choice(["max_pool1d", "max_pool2d", "avg_pool1d", "avg_pool2d", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "nearest",
+                   "bilinear"])
+    axes = 1 if "1d" in op else 2
+    some = lambda *c: [r.choice(c) for _ in range(axes)]
+    kernel, stride, dilation = some(1, 2, 3), some(1, 2, 3), some(1, 1, 2)
+    padding = [r.randint(0, k // 2) for k in kernel]
+    size = [d * (k - 1) + 1 + r.randint(0, 3) for d, k in zip(dilation, kernel)]
+    shape = [r.choice([1, 2]), r.choice([1, 2])] + size
+    if op.startswith("max"):
+        f = F.max_pool1d if axes == 1 else F.max_pool2d
+        return Case(op, [Input(shape, r.choice("rrt"))], lambda x: f(x, kernel, stride, padding, dilation),
+                    [kernel, stride, padding, dilation], accuracy="exact", kinks=True)
+    if op.startswith("avg"):
+        f, count = F.avg_pool1d if axes == 1 else F.avg_pool2d, r.random() < 0.5
+        return Case(op, [Input(shape)], lambda x: f(x, kernel, stride, padding, count_include_pad=count), [kernel, stride, padding, count])
+    if op.startswith("adaptive"):
+        f = F.adaptive_avg_pool1d if axes == 1 else F.adaptive_avg_pool2d
+        return Case(op, [Input(shape)], lambda x: f(x, kernel), [kernel])
+    to = some(1, 2, 3, 5, 7)
+    if op == "nearest":  # PyTorch's positions are computed in float32; ops.h says floor(i L / n)
+        h, w = (torch.tensor([i * n // t for i in range(t)]) for n, t in zip(size, to))
+        return Case(op, [Input(shape)], lambda x: x.index_select(2, h).index_select(3, w), [to], accuracy="exact")
+    corners = r.random() < 0.5
+    return Case(op, [Input(shape)], lambda x: F.interpolate(x, to, mode="bilinear", align_corners=corners), [to, corners])
+
+
+# ---- normalisations, attention
+def softmaxes(r):
+    op = r.choice(["softmax", "log_softmax", "logsumexp"])
+    s = dims(r, 1, sizes=SIZES if op != "logsumexp" else POSITIVE)
+    a = axis(r, s)
+    x = Input(s, r.choice("rrrt"))
+    if op == "logsumexp":
+        keep = r.random() < 0.5
+        return Case(op, [x], lambda x: torch.logsumexp(x, a, keep), [a, keep])
+    return Case(op, [x], lambda x: getattr(torch, op)(x, a), [a])
+
+
+def normalisations(r):
+    op = r.choice(["layer_norm", "rms_norm", "batch_norm", "batch_norm_running", "group_norm", "instance_norm"])
+    full = r.random() < 0.6
+    s = dims(r, 3, 4, sizes=[1, 2, 2, 3, 3, 4, 5])
+    d = s[-1] if op in ("layer_norm", "rms_norm") else s[1]
+    eps = r.choice([1e-5, 1e-2])
+    x = Input(s, layouts="cts")  # expanded ones have variance 0, whose rounding errors eps magnifies
+    w = [Input([d]), Input([d])] if full else []
+    none = lambda p: p if p else (None, None)
+
+    def size(rows):  # 1 / the smallest standard deviation, times a weight, times 2
+        return lambda x, *_: 4 / math.sqrt(float(rows(x).var(-1, correction=0).min()) + eps)
+    if op == "layer_norm":
+        return Case(op, [x, *w], lambda x, *p: F.layer_norm(x, [d], *none(p), eps), [eps],
+                    size=size(lambda x: x))
+    if op == "rms_norm":
+        return Case(op, [x, *w[:1]], lambda x, *p: F.rms_norm(x, [d], p[0] if p else None, eps), [eps],
+                    size=lambda x, *_: 4 / math.sqrt(float((x * x).mean(-1).min()) + eps))
+    if op == "batch_norm_running":
+        running = [Input([d]), Input([d], "p")]
+        return Case(op, [x, *running, *w], lambda x, m, v, *p: F.batch_norm(x, m.detach(), v.detach(), *none(p), False, 0.1, eps), [eps])
+    if op == "batch_norm":
+        if math.prod(s) // s[1] < 2:
+            x = Input([2] + s[1:], layouts="cts")
+        return Case(op, [x, *w], lambda x, *p: F.batch_norm(x, None, None, *none(p), True, 0.1, eps), [eps],
+                    size=size(lambda x: x.transpose(0, 1).flatten(1)))
+    if op == "group_norm":
+        groups = r.choice([g for g in range(1, d + 1) if d % g == 0])
+        if math.prod(s) // s[0] // groups < 2:
+            return normalisations(r)
+        return Case(op, [x, *w], lambda x, *p: F.group_norm(x, groups, *none(p), eps), [groups, eps],
+                    size=size(lambda x: x.reshape(x.shape[0] * groups, -1)))
+    if math.prod(s[2:]) < 2:
+        return normalisations(r)
+    return Case(op, [x, *w], lambda x, *p: F.instance_norm(x, None, None, *none(p), True, 0.1, eps), [eps],
+                size=size(lambda x: x.flatten(2)))
+
+
+def attention(r):
+    b, h, t, s, d, e = (r.choice([1, 1, 2, 3]) for _ in range(6))
+    causal, masked, biased = r.random() < 0.4, r.random() < 0.5, r.random() < 0.3
+    scale = r.choice([0.0, 0.3])  # 0 says none given
+    op = r.choice(["scaled_dot_product_attention", "attention_weights"])
+    xs = [Input([b, h, t, d]), Input([b, h, s, d]), Input([b, h, s, e])]
+    xs += [truth(broadcast_from(r, [b, h, t, s]))] if masked else []
+    xs += [Input(broadcast_from(r, [b, h, t, s]))] if biased else []
+
+    def f(q, k, v, *more):  # a query that may attend nothing gives 0: PyTorch has no such rule
+        allowed = torch.ones(b, h, t, s, dtype=torch.bool)
+        if causal:
+            allowed = allowed.tril(s - t)
+        if masked:
+            allowed = allowed & more[0]
+        scores = q @ k.transpose(-1, -2) * (scale or 1 / math.sqrt(d))
+        if biased:
+            scores = scores + more[-1]
+        w = torch.softmax(scores.masked_fill(~allowed, -1e300), -1) * allowed
+        return w @ v if op[0] == "s" else w + 0 * v.sum()
+    return Case(op, xs, f, [causal, masked, biased, scale])
+
+
+def tables(r):
+    op = r.choice(["embedding", "rotary", "one_hot"])
+    if op == "rotary":
+        s = dims(r, 1, 2, most=6)[:2] + [r.choice([1, 2, 3]), r.choice([2, 4, 6])]
+        start, base = r.choice([0, 3]), r.choice([10000, 100])
+
+        def f(x):  # ops.h turns neighbours
+            t, d = x.shape[-2:]
+            angle = (start + torch.arange(t, dtype=torch.float64))[:, None] * base ** (-torch.arange(0, d, 2, dtype=torch.float64) / d)
+            a, b = x[..., 0::2], x[..., 1::2]
+            return torch.stack([a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()], -1).flatten(-2)
+        return Case(op, [Input(s)], f, [start, base])
+    rows, width = r.randint(1, 5), r.choice(POSITIVE)
+    if op == "one_hot":
+        return Case(op, [ids(dims(r, 0, 2), rows)], lambda i: F.one_hot(i, rows), [rows])
+    pad = r.choice([-1, 0, rows - 1])
+    return Case(op, [ids(dims(r, 0, 2), rows), Input([rows, width])],
+                lambda i, w: F.embedding(i, w, None if pad < 0 else pad), [pad], accuracy="exact")
+
+
+# ---- losses
+REDUCTIONS = ["mean", "sum", "none", "batchmean"]
+PAIRS = {"mse": F.mse_loss, "l1": F.l1_loss}
+
+
+def lengths(a):
+    """Cosines: 2 / the shortest vector."""
+    return lambda x, y, *_: 2 / min(float(x.norm(dim=a).min()), float(y.norm(dim=a).min()))
+
+
+def draw_loss(r):
+    op = r.choice(["cross_entropy", "linear_cross_entropy", "nll", "mse", "l1", "huber", "smooth_l1", "bce", "bce_logits", "kl_div",
+                   "cosine_similarity", "cosine_embedding", "triplet_margin", "ctc"])
+    how = r.randrange(3)
+    name = REDUCTIONS[how]
+    s, number = dims(r, sizes=POSITIVE), r.choice([0.5, 1.0, 2.0])
+    if op in ("cross_entropy", "linear_cross_entropy", "nll"):
+        rows, classes = dims(r, 1, 2, sizes=POSITIVE, most=9), r.randint(1, 6)
+        ignored, smooth = r.choice([-100, 0]), r.choice([0.0, 0.0, 0.1])
+        average = lambda y, i: y / (i != ignored).sum().clamp(min=1)  # no target counts: 0 here, NaN there
+        loss = lambda z, i: average(F.cross_entropy(z.reshape(-1, classes), i.reshape(-1), ignore_index=ignored,
+                                                    label_smoothing=smooth, reduction="sum"), i)
+        if op == "cross_entropy":
+            return Case(op, [Input(rows + [classes]), ids(rows, classes)], loss, [ignored, smooth])
+        if op == "nll":
+            return Case(op, [Input(rows + [classes]), ids(rows, classes)],
+                        lambda z, i: average(F.nll_loss(z.reshape(-1, classes), i.reshape(-1), ignore_index=ignored, reduction="sum"), i),
+                        [ignored])
+        k = r.randint(1, 4)
+        return Case(op, [Input(rows + [k]), Input([classes, k]), ids(rows, classes), Input([classes])],
+                    lambda x, w, i, b: loss(F.linear(x, w, b), i), [ignored, smooth])
+    if op in PAIRS:
+        return Case(op, [Input(s), Input(s)], lambda a, b: PAIRS[op](a, b, reduction=name), [how], kinks=True)
+    if op == "huber":
+        return Case(op, [Input(s), Input(s)], lambda a, b: F.huber_loss(a, b, delta=number, reduction=name), [number, how])
+    if op == "smooth_l1":
+        return Case(op, [Input(s), Input(s)], lambda a, b: F.smooth_l1_loss(a, b, beta=number, reduction=name), [number, how])
+    if op == "bce":
+        return Case(op, [Input(s, "u"), Input(s, "u")], lambda a, b: F.binary_cross_entropy(a, b, reduction=name), [how])
+    if op == "bce_logits":
+        w = [Input(s[-1:], "p")] if r.random() < 0.5 else []
+
+        def f(x, t, *w):  # PyTorch's has no gradient by pos_weight
+            y = -((w[0] if w else 1) * t * F.logsigmoid(x) + (1 - t) * F.logsigmoid(-x))
+            return y if name == "none" else getattr(y, name)()
+        return Case(op, [Input(s), Input(s, "u"), *w], f, [how])
+    if op == "kl_div":
+        how, log = (r.randrange(4) if s else how), r.random() < 0.5
+        return Case(op, [Input(s), Input(s, "r" if log else "u")],
+                    lambda a, b: F.kl_div(a, b, reduction=REDUCTIONS[how], log_target=log), [log, how])
+    if op == "cosine_similarity":
+        s = dims(r, 1, sizes=POSITIVE)
+        a = axis(r, s)
+        return Case(op, [Input(s), Input(s)], lambda x, y: F.cosine_similarity(x, y, a), [a], size=lengths(a))
+    b, d = r.choice([1, 2, 3]), r.choice([1, 2, 3, 5])
+    if op == "cosine_embedding":
+        def f(x, y, t):
+            return F.cosine_embedding_loss(x, y, 2 * t - 1, margin=number / 4, reduction=name)
+        return Case(op, [Input([b, d]), Input([b, d]), ids([b], 2)], f, [number / 4, how], size=lengths(-1))
+    if op == "triplet_margin":
+        p, swap = r.choice([1.0, 2.0, 3.0]), r.random() < 0.5
+        return Case(op, [Input([b, d]) for _ in range(3)],
+                    lambda x, y, z: F.triplet_margin_loss(x, y, z, margin=number, p=p, swap=swap, reduction=name), [number, p, swap, how])
+    t, c, labels = r.randint(2, 7), r.randint(2, 4), r.randint(1, 3)
+    # of log_softmax of the input: PyTorch's gradient is that of normalised logarithms
+    return Case(op, [Input([t, b, c]), ids([b, labels], c, 1), ids([b], t + 1, t // 2), ids([b], labels + 1)],
+                lambda x, y, m, n: F.ctc_loss(x.log_softmax(-1), y, m, n, zero_infinity=True, reduction=name), [how])
