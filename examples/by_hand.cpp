@@ -62,16 +62,16 @@ class Narrator {
   }
 
   void linear(const Tensor& y, const std::string& parameter) {
-    if (ends_with(parameter, "q_proj.weight")) {
+    if (ends_with(parameter, "k_proj.weight")) {  // the first of the three that the layer computes
       const bool cross = parameter.find("multihead_attn") != std::string::npos;
       heading(fmt::format("{}: {}", layer_of(parameter), cross ? "cross-attention (queries from the decoder, keys and values from the encoder)"
                           : parameter.rfind("decoder", 0) == 0 ? "masked self-attention" : "self-attention"));
-      show("Q, all heads", "X W_Qᵀ + b_Q, section 3.2.2", y);
-      attending_ = true;
-    } else if (ends_with(parameter, "k_proj.weight")) {
-      show("K, all heads", "X W_Kᵀ + b_K", y);
+      show("K, all heads", "X W_Kᵀ + b_K, section 3.2.2", y);
     } else if (ends_with(parameter, "v_proj.weight")) {
       show("V, all heads", "X W_Vᵀ + b_V", y);
+    } else if (ends_with(parameter, "q_proj.weight")) {
+      show("Q, all heads", "X W_Qᵀ + b_Q", y);
+      attending_ = true;
     } else if (ends_with(parameter, "out_proj.weight")) {
       show("attention output", "concat(head 1, head 2, ...) W_Oᵀ + b_O", y);
       attending_ = false;

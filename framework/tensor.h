@@ -144,7 +144,7 @@ template <class T>
   requires std::is_arithmetic_v<T>
 Tensor tensor(std::initializer_list<std::initializer_list<T>> rows, DType dtype = default_dtype<T>);
 
-// As NumPy prints: brackets, four decimals, long axes shortened to their ends; and the dtype where it is not float32.
+// As NumPy prints: brackets, four decimals, long axes shortened to their ends; and " float64" after that dtype's.
 std::string to_string(const Tensor& x);
 std::ostream& operator<<(std::ostream& out, const Tensor& x);
 

@@ -5,7 +5,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "framework/ops.h"
+#include "framework/framework.h"
 
 namespace generated {
 
