@@ -79,7 +79,8 @@ def normalisations(r):
     eps = r.choice([1e-5, 1e-2])
     x = Input(s, layouts="cts")  # expanded ones have variance 0, whose rounding errors eps magnifies
     w = [Input([d]), Input([d])] if full else []
-    none = lambda p: p if p else (None, None)
+    # copies: the gradients of PyTorch 2.15's batch_norm are wrong for some strides of x, weight and running_var
+    none = lambda p: [t.contiguous() for t in p] if p else (None, None)
 
     def size(rows):  # 1 / the smallest standard deviation, times a weight, times 2
         return lambda x, *_: 4 / math.sqrt(float(rows(x).var(-1, correction=0).min()) + eps)
@@ -91,11 +92,14 @@ def normalisations(r):
                     size=lambda x, *_: 4 / math.sqrt(float((x * x).mean(-1).min()) + eps))
     if op == "batch_norm_running":
         running = [Input([d]), Input([d], "p")]
-        return Case(op, [x, *running, *w], lambda x, m, v, *p: F.batch_norm(x, m.detach(), v.detach(), *none(p), False, 0.1, eps), [eps])
+
+        def f(x, m, v, *p):
+            return F.batch_norm(x.contiguous(), m.detach().contiguous(), v.detach().contiguous(), *none(p), False, 0.1, eps)
+        return Case(op, [x, *running, *w], f, [eps])
     if op == "batch_norm":
         if math.prod(s) // s[1] < 2:
             x = Input([2] + s[1:], layouts="cts")
-        return Case(op, [x, *w], lambda x, *p: F.batch_norm(x, None, None, *none(p), True, 0.1, eps), [eps],
+        return Case(op, [x, *w], lambda x, *p: F.batch_norm(x.contiguous(), None, None, *none(p), True, 0.1, eps), [eps],
                     size=size(lambda x: x.transpose(0, 1).flatten(1)))
     if op == "group_norm":
         groups = r.choice([g for g in range(1, d + 1) if d % g == 0])
@@ -208,8 +212,10 @@ def draw_loss(r):
         return Case(op, [Input(s), Input(s)], lambda x, y: F.cosine_similarity(x, y, a), [a], size=lengths(a))
     b, d = r.choice([1, 2, 3]), r.choice([1, 2, 3, 5])
     if op == "cosine_embedding":
-        def f(x, y, t):
-            return F.cosine_embedding_loss(x, y, 2 * t - 1, margin=number / 4, reduction=name)
+        def f(x, y, t):  # PyTorch's own adds 1e-12 to squares of lengths, which float64 sees
+            cosine = F.cosine_similarity(x, y, -1)
+            loss = torch.where(t == 1, 1 - cosine, (cosine - number / 4).clamp(min=0))
+            return loss if name == "none" else getattr(loss, name)()
         return Case(op, [Input([b, d]), Input([b, d]), ids([b], 2)], f, [number / 4, how], size=lengths(-1))
     if op == "triplet_margin":
         p, swap = r.choice([1.0, 2.0, 3.0]), r.random() < 0.5

@@ -186,7 +186,7 @@ def write(case, draw, file):
     smooth = [y.is_floating_point() for y in ys]
     if floats and any(smooth) and (case.accuracy == "scaled" or grads):
         for trial in range(3):
-            near = run(case, [moved(d, 97 * trial + i, case.kinks) for i, d in enumerate(datas)],
+            near = run(case, [moved(d, 97 * trial + (0 if case.kinks else i), case.kinks) for i, d in enumerate(datas)],
                        lambda ys: [moved(g, 1000 + 97 * trial + k, False) for k, g in enumerate(plain(ys))])
             for into, made in ((other_ys, near[0]), (other_grads, near[1] or [])):
                 for list_of, y in zip(into, made):
