@@ -94,16 +94,20 @@ int main(int argc, char** argv) try {
   CLI::App app{"Trains the Transformer of The Annotated Transformer to copy ten numbers, then decodes 1 to 10."};
   Options o;
   app.add_option("--seed", o.seed, "of weights, data and dropout")->capture_default_str();
-  app.add_option("--threads", o.threads)->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_option("--epochs", o.epochs)->capture_default_str()->check(CLI::NonNegativeNumber);
-  app.add_option("--batches", o.batches, "an epoch")->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_option("--batch", o.batch, "sequences a batch")->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_option("--d-model", o.d_model, "width; the feed-forward layers are 4 times as wide")->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_option("--layers", o.layers)->capture_default_str()->check(CLI::PositiveNumber);
+  app.add_option("--threads", o.threads)->capture_default_str()->check(CLI::Range(1, 1024));
+  app.add_option("--epochs", o.epochs)->capture_default_str()->check(CLI::Range(0, 1'000'000));
+  app.add_option("--batches", o.batches, "an epoch")->capture_default_str()->check(CLI::Range(1, 65'536));
+  app.add_option("--batch", o.batch, "sequences a batch")->capture_default_str()->check(CLI::Range(1, 65'536));
+  app.add_option("--d-model", o.d_model, "width; the feed-forward layers are 4 times as wide")->capture_default_str()->check(CLI::Range(1, 65'536));
+  app.add_option("--layers", o.layers)->capture_default_str()->check(CLI::Range(1, 65'536));
   app.add_option("--model", o.model, "transformer, or what came before: lstm, with attention")
       ->capture_default_str()
       ->check(CLI::IsMember({"transformer", "lstm"}));
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& e) {  // --help
+    return app.exit(e);
+  }
 
   set_num_threads(o.threads);
   manual_seed(o.seed);
@@ -120,7 +124,7 @@ int main(int argc, char** argv) try {
                             .norm_first = true,
                             .output_bias = true}, o);
   }
-} catch (const Error& e) {
+} catch (const std::exception& e) {
   fmt::print(stderr, "copy: {}\n", e.what());
   return 2;
 }

@@ -128,13 +128,14 @@ void require_memory(const Options& o, std::int64_t vocabulary) {
 }
 
 void run(const Options& o) {
+  if (!(o.sampling.temperature > 0 && o.sampling.top_p > 0)) throw ConfigError("--temperature and --top-p must be numbers above 0");  // NaN
   manual_seed(o.seed);
   const auto lines = o.input.empty() ? sums_in_words(o.seed) : read_lines(o.input);
   const auto tokenizer = learn(lines, o);
   const Ids all = encode(*tokenizer, lines);
   const auto cut = all.begin() + static_cast<std::ptrdiff_t>(all.size() / 10 * 9);
   const Ids training(all.begin(), cut), validation(cut, all.end());
-  if (static_cast<std::int64_t>(validation.size()) <= o.block) {
+  if (static_cast<std::int64_t>(std::min(training.size(), validation.size())) <= o.block) {
     throw ConfigError(
         fmt::format("{} ids of text are too few: the tenth that is kept for validation must be longer than --block {}",
                     all.size(), o.block));

@@ -108,7 +108,11 @@ thread_local Captured* captured = nullptr;
 
 Observer::Observer(Function f, bool steps, BackwardFunction backward)
     : f_(std::move(f)), backward_(std::move(backward)), steps_(steps), before_(std::exchange(observer, this)) {}
-Observer::~Observer() { observer = before_; }
+Observer::~Observer() {  // not always the innermost: one may be held by a pointer
+  Observer** at = &observer;
+  while (*at && *at != this) at = &(*at)->before_;
+  if (*at) *at = before_;
+}
 bool Observer::wants_steps() { return observer && observer->steps_; }
 
 void Observer::notify(const char* op, const Tensor& output, const Tensor* inputs, std::size_t n) {

@@ -28,6 +28,7 @@ Tensor checkpoint(const std::function<Tensor(const std::vector<Tensor>&)>& f, co
     y = f(inputs);
   }
   if (!y.defined()) throw GradientError("checkpoint: f returned an undefined tensor");
+  if (!is_float(y.dtype())) return y;
   captured.add(y);  // f may return one as it is
   std::vector<Tensor> learned = inputs;  // some come twice; grad_up_to gives each its gradient once
   learned.insert(learned.end(), captured.tensors().begin(), captured.tensors().end());

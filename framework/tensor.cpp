@@ -48,7 +48,10 @@ Tensor& Tensor::set_requires_grad(bool on) {
     impl_->node = std::make_shared<Node>(nullptr, impl_->array);
     if (impl_->name) impl_->node->set_name(*impl_->name);
   }
-  if (!on) impl_->node.reset();
+  if (!on && impl_->node) {
+    impl_->node->freed = true;  // a graph that was recorded with it can't bring it a gradient any more: VersionError
+    impl_->node.reset();
+  }
   return *this;
 }
 

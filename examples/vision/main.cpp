@@ -83,17 +83,21 @@ int main(int argc, char** argv) try {
   Settings settings;
   std::string model = "vit";
   app.add_option("--model", model)->capture_default_str()->check(CLI::IsMember({"vit", "cnn"}));
-  app.add_option("--steps", settings.steps, "of training")->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_option("--batch", settings.batch, "images a step")->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_option("--lr", settings.lr, "the highest learning rate")->capture_default_str()->check(CLI::PositiveNumber);
+  app.add_option("--steps", settings.steps, "of training")->capture_default_str()->check(CLI::Range(1, 65'536));
+  app.add_option("--batch", settings.batch, "images a step")->capture_default_str()->check(CLI::Range(1, 65'536));
+  app.add_option("--lr", settings.lr, "the highest learning rate")->capture_default_str()->check(CLI::Range(1e-9, 1e9));
   app.add_option("--seed", settings.seed, "of weights and images")->capture_default_str();
-  app.add_option("--threads", settings.threads)->capture_default_str()->check(CLI::PositiveNumber);
-  CLI11_PARSE(app, argc, argv);
+  app.add_option("--threads", settings.threads)->capture_default_str()->check(CLI::Range(1, 1024));
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& e) {  // --help
+    return app.exit(e);
+  }
   set_num_threads(settings.threads);
   manual_seed(settings.seed);
   if (model == "cnn") learn(cnn(), settings);
   else learn(vit(), settings);
-} catch (const Error& e) {
+} catch (const std::exception& e) {
   fmt::print(stderr, "vision: {}\n", e.what());
   return 2;
 }

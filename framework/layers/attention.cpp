@@ -90,7 +90,21 @@ Tensor MultiHeadAttention::operator()(const Tensor& query, const KeyValue& kv, c
   return out_proj(reshape(transpose(y, 1, 2), query.shape()));  // (b,h,t,d/h) -> (b,t,h,d/h) -> (b,t,d)
 }
 
+KeyValueCache::KeyValueCache(const KeyValueCache& other) : time_(other.time_) {
+  const auto copy = [](const Tensor& x) { return x.defined() ? Tensor(x.array().copy()) : Tensor(); };
+  all_ = {copy(other.all_.k), copy(other.all_.v)};
+}
+
+KeyValueCache& KeyValueCache::operator=(KeyValueCache other) noexcept {
+  std::swap(all_, other.all_);
+  std::swap(time_, other.time_);
+  return *this;
+}
+
 KeyValue KeyValueCache::append(const KeyValue& next) {
+  if (grad_enabled() && (next.k.requires_grad() || next.v.requires_grad())) {
+    throw GradientError("KeyValueCache: no gradient flows through a cache; decode under NoGrad, train without one");
+  }
   const NoGrad guard;
   const std::int64_t n = next.k.size(2);
   const auto fits = [&](const Tensor& x, const Tensor& all) {

@@ -1,5 +1,7 @@
 #include "framework/layers/spectral_norm.h"
 
+#include "framework/init.h"
+
 namespace gradus::detail {
 
 namespace {
@@ -33,6 +35,7 @@ Tensor over_spectral_norm(const Tensor& weight, const Tensor& u, const Tensor& v
 SingularVectors singular_vectors(const Tensor& weight, std::int64_t axis) {
   NoGrad guard;
   const Tensor w = as_matrix(weight, axis);
+  if (init::Skip::wanted()) return {zeros({w.size(0)}, w.dtype()), zeros({w.size(1)}, w.dtype())};
   const Tensor u = unit(randn({w.size(0)}, w.dtype())), v = unit(randn({w.size(1)}, w.dtype()));
   over_spectral_norm(weight, u, v, axis, 15);
   return {u, v};

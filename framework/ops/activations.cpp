@@ -51,7 +51,8 @@ Tensor prelu(const Tensor& x, const Tensor& weight) {
           "weight must have one element, or one for each of axis 1 of x", {{"x", x}, {"weight", weight}});
   Shape along_axis_1 = Dims::filled(x.shape().size(), 1);
   if (!shared) along_axis_1[1] = weight.size(0);
-  return where(x > 0, x, reshape(weight, along_axis_1) * x);
+  const Tensor positive = x > 0;
+  return where(positive, x, reshape(weight, along_axis_1) * masked_fill(x, positive, 0));  // no 0 * inf in weight's gradient
 }
 
 namespace {

@@ -150,8 +150,9 @@ Named without_repeats(Named a) {
       if (a.axes[i] != a.axes[j]) continue;
       const std::string name = a.axes[i];
       a.x = diagonal(a.x, 0, static_cast<std::int64_t>(i), static_cast<std::int64_t>(j));
-      std::erase(a.axes, name);
-      for (std::size_t more = static_cast<std::size_t>(a.x.dim()) - a.axes.size(); more > 0; --more) a.axes.push_back(name);
+      a.axes.erase(a.axes.begin() + static_cast<std::ptrdiff_t>(j));  // as diagonal does: both go, one comes last
+      a.axes.erase(a.axes.begin() + static_cast<std::ptrdiff_t>(i));
+      a.axes.push_back(name);
       return without_repeats(std::move(a));
     }
   }

@@ -84,7 +84,10 @@ Tensor binary_cross_entropy_with_logits(const Tensor& logits, const Tensor& targ
 
 Tensor kl_div(const Tensor& input, const Tensor& target, const KLDivOptions& o) {
   require_pair("kl_div", {"input", input}, {"target", target});
-  if (o.log_target) return reduced(exp(target) * (target - input), o.reduction);
+  if (o.log_target) {
+    const double impossible = -std::numeric_limits<double>::infinity();
+    return reduced(exp(target) * (masked_fill(target, target == impossible, 0) - input), o.reduction);
+  }
   const Tensor zero = target == 0;
   const Tensor log_target = log(where(zero, ones({}, target.dtype()), target));
   return reduced(where(zero, zeros({}, target.dtype()), target * log_target) - target * input, o.reduction);

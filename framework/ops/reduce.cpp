@@ -210,7 +210,7 @@ namespace {
 
 // The product of each row, as a tree: of halves, of their halves, ... Every factor's gradient is then made of products.
 Tensor product_of_rows(Tensor x) {
-  if (x.size(-1) == 0) return ones(Shape(x.shape().begin(), x.shape().end() - 1), x.dtype());
+  if (x.size(-1) == 0) return sum(x, -1) + 1;  // 1, and still a function of x
   for (std::int64_t n = x.size(-1); n > 1; n = x.size(-1)) {
     const Tensor pairs = slice(x, -1, 0, n / 2) * slice(x, -1, n / 2, n / 2 * 2);
     x = n % 2 == 0 ? pairs : cat({pairs, slice(x, -1, n - 1, n)}, -1);
@@ -266,9 +266,7 @@ Tensor cumsum(const Tensor& x, std::int64_t axis) {
     }
   });
   return record("cumsum", y.transpose(i, x.shape().size() - 1).contiguous(), {x}, [axis](const Tensor& g) {
-    // Element k counts in sums k, k + 1, ...: the sum of all minus the sum of those before.
-    const Tensor total = sum(g, axis, true);
-    return total - cumsum(g, axis) + g;
+    return flip(cumsum(flip(g, axis), axis), axis);  // element k counts in the sums k, k + 1, ...
   });
 }
 

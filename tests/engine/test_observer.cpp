@@ -40,3 +40,17 @@ TEST_CASE("with steps, attention shows its weights and gives the same result") {
   const auto a = fused.to_vector(), b = stepped.to_vector();
   for (std::size_t i = 0; i < a.size(); ++i) CHECK(a[i] == doctest::Approx(b[i]).epsilon(1e-5));
 }
+
+TEST_CASE("observers may end in any order") {
+  int first = 0, second = 0;
+  auto a = std::make_unique<Observer>([&](const char*, const Tensor&, const std::vector<Tensor>&) { ++first; });
+  auto b = std::make_unique<Observer>([&](const char*, const Tensor&, const std::vector<Tensor>&) { ++second; });
+  a.reset();
+  neg(ones({2}));
+  CHECK(second > 0);
+  b.reset();
+  const int seen = second;
+  neg(ones({2}));
+  CHECK(first == 0);
+  CHECK(second == seen);
+}

@@ -187,3 +187,10 @@ TEST_CASE("checkpoint: what is refused, and nothing is left behind") {
   }
   CHECK(live_nodes() == before);
 }
+
+TEST_CASE("checkpoint of whole numbers is the plain result") {
+  const Tensor x = tensor({1., 3., 2.}).set_requires_grad();
+  const Tensor y = checkpoint([](const auto& in) { return argmax(in[0], 0); }, {x});
+  CHECK(y.item<std::int64_t>() == 1);
+  CHECK_FALSE(y.requires_grad());
+}

@@ -121,3 +121,10 @@ TEST_CASE("assign: leaves only, under NoGrad, in their shape, converted") {
   CHECK(x.to_vector<double>() == std::vector<double>{1, 2, 3, 1, 2, 3});
   CHECK(x.requires_grad());
 }
+
+TEST_CASE("a parameter that is frozen after forward: the graph is refused, no gradient goes astray") {
+  Tensor w = ones({2}).set_requires_grad();
+  const Tensor y = sum(w * 2);
+  w.set_requires_grad(false), w.set_requires_grad(true);
+  CHECK_THROWS_AS(y.backward(), VersionError);
+}

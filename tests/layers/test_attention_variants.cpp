@@ -97,6 +97,7 @@ TEST_CASE("rotary: the product of a query and a key depends on their distance al
 }
 
 TEST_CASE("MultiHeadAttention: with the cache as without it, whatever the heads, positions and bias") {
+  const NoGrad guard;
   for (const double base : {0.0, 10000.0}) {
     for (const bool biased : {false, true}) {
       manual_seed(3);
@@ -161,4 +162,20 @@ TEST_CASE("MultiHeadAttention: the defaults are plain attention, to the bit") {
                        "MultiHeadAttention: kv_heads must divide heads, got heads = 4, kv_heads = 3", ConfigError);
   CHECK_THROWS_AS(void(MultiHeadAttention{.d_model = 16, .heads = 4, .kv_heads = 0}), ConfigError);
   CHECK_THROWS_AS(layer(x, x, x, {.bias = ones({3, 5, 5})}), ShapeError);
+}
+
+TEST_CASE("KeyValueCache: a copy goes on by itself; no gradient is lost in one") {
+  const auto one = [](double v) { return KeyValue{full({1, 1, 1, 1}, v), full({1, 1, 1, 1}, v)}; };
+  KeyValueCache a;
+  a.append(one(1));
+  KeyValueCache b = a;
+  const KeyValue of_a = a.append(one(5)), of_b = b.append(one(7));
+  CHECK(of_a.k.to_vector() == std::vector<float>{1, 5});
+  CHECK(of_b.v.to_vector() == std::vector<float>{1, 7});
+  a = b;
+  b.append(one(8));
+  CHECK(a.append(one(9)).k.to_vector() == std::vector<float>{1, 7, 9});
+  Tensor k = ones({1, 1, 1, 1}).set_requires_grad();
+  CHECK_THROWS_AS(a.append({k, k}), GradientError);
+  CHECK(a.time() == 3);
 }

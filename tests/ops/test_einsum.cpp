@@ -53,3 +53,10 @@ TEST_CASE("einsum: parameters are operands") {
   sum(y).backward();
   CHECK(w.grad().to_vector() == std::vector<float>(6, 4));
 }
+
+TEST_CASE("einsum: an axis named three times, and an axis behind it") {
+  const Tensor x = to(reshape(arange(24), {2, 2, 2, 3}), float64);
+  CHECK(einsum("iiia->ia", {x}).to_vector<double>() == std::vector<double>{0, 1, 2, 21, 22, 23});
+  CHECK(einsum("iiia->ai", {x}).to_vector<double>() == std::vector<double>{0, 21, 1, 22, 2, 23});
+  CHECK(einsum("iaii->a", {to(reshape(arange(24), {2, 3, 2, 2}), float64)}).to_vector<double>() == std::vector<double>{15, 23, 31});
+}

@@ -198,3 +198,19 @@ TEST_CASE("attention: a mask without axes holds for all queries and keys") {
   CHECK(sum(scaled_dot_product_attention(q, q, v, none)).item() == 0);
   CHECK(sum(attention_weights(q, q, none)).item() == 0);
 }
+
+TEST_CASE("cumsum, prod, prelu, kl_div: gradients at their edges") {
+  const auto gradient = [](const Tensor& y, const Tensor& x, const Tensor& g) {
+    return grad(y, {x}, g)[0].to_vector<double>();
+  };
+  Tensor x = tensor({1., 2., 3.}).set_requires_grad();
+  CHECK(gradient(cumsum(x, 0), x, tensor({1e8, 1., 1.}))[1] == 2);
+  CHECK(gradient(cumsum(x, 0), x, tensor({double(INFINITY), 1., 1.})) == std::vector<double>{INFINITY, 2, 1});
+  Tensor none = zeros({2, 0}).set_requires_grad();
+  CHECK(prod(none, 1).to_vector() == std::vector<float>{1, 1});
+  CHECK(gradient(sum(prod(none, 1)), none, {}).empty());
+  Tensor w = tensor({0.5}).set_requires_grad();
+  CHECK(gradient(sum(prelu(tensor({double(INFINITY), -2.}), w)), w, {}) == std::vector<double>{-2});
+  const Tensor log_p = tensor({-0.5, -1.}), log_t = tensor({double(-INFINITY), -1.});
+  CHECK(kl_div(log_p, log_t, {.log_target = true, .reduction = Reduction::sum}).item() == doctest::Approx(0));
+}
