@@ -5,6 +5,20 @@
 
 namespace op_test {
 
+OpCase element_row(const char* op, const char* variant, std::function<Tensor(const Tensor&)> f, Input input,
+                   std::function<double(double)> reference) {
+  return {.op = op, .variant = variant,
+          .f = [f](const Tensors& x) -> Outputs { return f(x[0]); },
+          .inputs = {input},
+          .reference = [reference](const Nds& x) -> Expected {
+            return build(x[0].shape, [&](const Dims& at) { return reference(x[0](at)); });
+          },
+          .rejected = {rejects<DTypeError>(op, [f] { return f(ones({3}, int64)); }),
+                       rejects<DTypeError>(op, [f] { return f(ones({3}, boolean)); }),
+                       rejects<DTypeError>(op, [f] { return f(Tensor()); })},
+          .also = {{{0, 3}}, {Shape{}}, {{2, 3, 4}}, {{3, 1100}}, {{40000}}}};
+}
+
 Rows all_rows() {
   Rows all;
   for (const auto rows : {arithmetic_rows, function_rows, activation_rows, logic_rows, reduction_rows, order_rows, product_rows,

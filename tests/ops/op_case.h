@@ -82,6 +82,10 @@ struct OpCase {
 };
 using Rows = std::vector<OpCase>;
 
+// A function of each element: it refuses what is not floating point, and an undefined tensor.
+OpCase element_row(const char* op, const char* variant, std::function<Tensor(const Tensor&)> f, Input input,
+                   std::function<double(double)> reference);
+
 Rows arithmetic_rows();
 Rows function_rows();
 Rows activation_rows();

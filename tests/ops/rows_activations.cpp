@@ -5,16 +5,7 @@ namespace {
 
 OpCase of_one(const char* op, const char* variant, std::function<Tensor(const Tensor&)> f, std::function<double(double)> reference,
               Input input = real({2, 5}, -4, 4)) {
-  return {.op = op, .variant = variant,
-          .f = [f](const Tensors& x) -> Outputs { return f(x[0]); },
-          .inputs = {input},
-          .reference = [reference](const Nds& x) -> Expected {
-            return build(x[0].shape, [&](const Dims& at) { return reference(x[0](at)); });
-          },
-          .rejected = {rejects<DTypeError>(op, [f] { return f(ones({3}, int64)); }),
-                       rejects<DTypeError>(op, [f] { return f(ones({3}, boolean)); }),
-                       rejects<DTypeError>(op, [f] { return f(Tensor()); })},
-          .also = {{{0, 3}}, {Shape{}}, {{2, 3, 4}}, {{3, 1100}}}};
+  return element_row(op, variant, std::move(f), std::move(input), std::move(reference));
 }
 
 double sigmoid_of(double x) { return 1 / (1 + std::exp(-x)); }

@@ -4,28 +4,13 @@
   recurrent.safetensors   RNN, LSTM, GRU: state, x, lengths, initial states, outputs, final states, cotangents, gradients
   attention.safetensors   grouped heads, rotary positions, ALiBi, T5's relative positions
 """
-import json
 import math
-import struct
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-TYPES = {torch.float32: "F32", torch.float64: "F64", torch.int64: "I64", torch.bool: "BOOL"}
-
-
-def save(path, tensors):
-    header, blobs, end = {"__metadata__": {"torch": torch.__version__}}, [], 0
-    for name, t in sorted(tensors.items()):
-        blob = t.detach().contiguous().numpy().tobytes()
-        header[name] = {"dtype": TYPES[t.dtype], "shape": list(t.shape), "data_offsets": [end, end + len(blob)]}
-        blobs.append(blob)
-        end += len(blob)
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path, "wb") as f:
-        f.write(struct.pack("<Q", len(text)) + text + b"".join(blobs))
+from make_reference import save
 
 
 def prefixed(prefix, tensors):
