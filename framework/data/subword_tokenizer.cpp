@@ -58,6 +58,7 @@ SubwordTokenizer SubwordTokenizer::train(const std::vector<std::string>& lines, 
       {"eos_piece", "<end>"},
       {"character_coverage", "1"},
       {"max_sentence_length", "1000000"},
+      {"treat_whitespace_as_suffix", "true"},  // "schuhe" and the end of "handschuhe" are one piece: see docs/results.md
       {"normalization_rule_name", raw ? "nmt_nfkc" : "identity"},
       {"num_threads", "1"},  // the unigram trainer's sums depend on their number
       {"minloglevel", "2"}};
@@ -96,7 +97,9 @@ std::string SubwordTokenizer::decode(const std::vector<std::int64_t>& ids) const
     static_cast<void>(piece(id));  // IndexError
     if (id != Vocabulary::pad && id != Vocabulary::start) pieces.push_back(static_cast<int>(id));
   }
-  return model_->processor.DecodeIds(pieces);
+  std::string text = model_->processor.DecodeIds(pieces);
+  while (!text.empty() && text.back() == ' ') text.pop_back();  // of the last word's end
+  return text;
 }
 
 std::string SubwordTokenizer::piece(std::int64_t id) const {

@@ -53,8 +53,8 @@ class CharacterTokenizer : public Tokenizer {
   Vocabulary vocabulary_;
 };
 
-// Parts of words, by sentencepiece: byte-pair encoding (Sennrich et al. 2016) or a unigram model (Kudo 2018). A piece that begins a
-// word begins with "▁". Safe to use from several threads.
+// Parts of words, by sentencepiece: byte-pair encoding (Sennrich et al. 2016) or a unigram model (Kudo 2018). A piece that ends a
+// word ends with "▁" (so does subword-nmt's; a German compound then ends in its noun's own piece). Safe to use from several threads.
 class SubwordTokenizer : public Tokenizer {
  public:
   enum class Kind { bpe, unigram };

@@ -1,6 +1,7 @@
 #include "framework/data/tokenizer.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -60,10 +61,17 @@ TEST_CASE("tokenizer: subwords give their text back, in ids that a model can use
     ids.insert(ids.begin(), {0, 1});
     ids.insert(ids.end(), {2, 9, 9});
     CHECK(t.decode(ids) == "kalo mi");  // without pad and start, up to the end
-    CHECK(t.encode("☃").back() == Vocabulary::unk);
+    CHECK(t.encode("☃").front() == Vocabulary::unk);
     CHECK_THROWS_AS(t.piece(60), IndexError);
     CHECK_THROWS_AS(t.decode({-1}), IndexError);
   }
+}
+
+TEST_CASE("tokenizer: the end of a compound is the piece of the word itself") {
+  std::vector<std::string> lines;
+  for (const char* first : {"hand", "turn", "haus", "winter", "leder"}) lines.push_back(fmt::format("schuhe {}schuhe und {}", first, first));
+  const auto t = SubwordTokenizer::train(lines, 40);
+  CHECK(t.encode("schuhe") == std::vector<std::int64_t>{t.encode("sommerschuhe").back()});
 }
 
 TEST_CASE("tokenizer: subwords are a pure function of the lines, and are saved and loaded") {
