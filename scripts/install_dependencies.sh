@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Installs those packages of packages.txt that are missing; says nothing when there are none.
+# Installs those packages of packages.txt, and those named as arguments, that are missing; says nothing when there are none.
 set -euo pipefail
 cd "$(dirname "$0")"
 mapfile -t packages < <(sed 's/#.*//; s/[[:space:]]//g; /^$/d' packages.txt)
+packages+=("$@")
 
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
   echo "No apt-get here: if the build misses something, install what these Debian packages hold: ${packages[*]}"
