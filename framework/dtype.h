@@ -44,6 +44,7 @@ decltype(auto) dispatch_float(const char* op, DType dtype, F&& f) {
 template <class F>
 decltype(auto) dispatch_number(const char* op, DType dtype, F&& f) {
   if (dtype == int64) return f.template operator()<std::int64_t>();
+  if (dtype == boolean) reject_dtype(op, "numbers", dtype);
   return dispatch_float(op, dtype, std::forward<F>(f));
 }
 

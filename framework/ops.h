@@ -224,6 +224,8 @@ struct AttentionOptions {
 };
 // softmax(q kᵀ scale + bias) v (Vaswani et al. 2017, 3.2.1)   q (b,h,t,d), k (b,h,s,d), v (b,h,s,e) -> (b,h,t,e)
 // A query that may attend nothing gives 0, with gradient 0. Without a bias, never holds a (t, s) matrix of all heads.
+// NaN in a key that no query may attend changes nothing; in one that some may attend it stays with these, but reaches all
+// queries when there is a bias, or e is not d, or a gradient of the gradient.
 Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options = {});
 // The weights alone, (b,h,t,s), after dropout; differentiable: attention = attention_weights(...) @ v.
 Tensor attention_weights(const Tensor& q, const Tensor& k, const AttentionOptions& options = {});

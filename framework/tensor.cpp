@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "framework/error.h"
@@ -69,6 +70,24 @@ void Tensor::set_grad(const Tensor& g) const {
 
 Tensor Tensor::detach() const { return Tensor(array()); }
 
+namespace {
+// May two elements lie in one place? Not when each stride leads beyond all that the smaller ones reach.
+bool may_overlap(const Array& a) {
+  if (a.numel() < 2 || a.is_contiguous()) return false;
+  std::vector<std::pair<std::int64_t, std::int64_t>> axes;  // stride, size
+  for (std::size_t i = 0; i < a.rank(); ++i) {
+    if (a.shape()[i] > 1) axes.emplace_back(a.strides()[i], a.shape()[i]);
+  }
+  std::sort(axes.begin(), axes.end());
+  std::int64_t reach = 0;
+  for (const auto& [stride, size] : axes) {
+    if (stride <= reach) return true;
+    reach += stride * (size - 1);
+  }
+  return false;
+}
+}  // namespace
+
 void Tensor::assign(const Tensor& values) const {
   if (!is_leaf()) throw GradientError("assign: this tensor is the result of an op; only leaves can be overwritten");
   if (requires_grad() && grad_enabled()) {
@@ -79,6 +98,10 @@ void Tensor::assign(const Tensor& values) const {
                                  shape().str(), name(), values.shape().str()));
   }
   Array view = array();
+  if (may_overlap(view)) {
+    throw ShapeError(fmt::format("assign: elements of this view may share a place (it is expanded or unfolded); write to what it is a view of"
+                                 "\n  tensor  {}  {}\n  values  {}", shape().str(), name(), values.shape().str()));
+  }
   copy_into(view, values.array());
 }
 

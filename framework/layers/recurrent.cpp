@@ -65,7 +65,7 @@ void require_inputs(const char* name, const Layer& l, const Tensor& x, const Rec
   }
   if (!lengths.defined()) return;
   require(lengths.shape() == Shape{x.size(0)}, name, "lengths must be (b)", {{"x", x}, {"lengths", lengths}});
-  require_indices(name, "length", lengths, x.size(1) + 1);
+  require_indices(name, "length", lengths, x.size(1) + 1, {{"x", x}, {"lengths", lengths}});
 }
 
 // Through all layers in all directions. step(weights, input gates (b, gates h), state) -> state

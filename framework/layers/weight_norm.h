@@ -7,11 +7,12 @@ namespace gradus {
 namespace detail {
 // The Euclidean norm of all that belongs to one entry of the first axis: (out, ...) -> (out, 1, ...)
 Tensor norm_of_rows(const Tensor& weight);
+Tensor norm_of_directions(const Tensor& weight);  // the same, where none may be 0
 }  // namespace detail
 
 // A Linear or a convolution whose weight is g v / |v| for each output, so that its length and direction are learned apart
 // (Salimans & Kingma 2016). Made by weight_norm(), which changes nothing of what the layer computes.
-// Names as in PyTorch: weight_g, weight_v, bias.
+// ConfigError for a weight with a row of zeros: it has no direction. Names as in PyTorch: weight_g, weight_v, bias.
 template <class Layer>
 struct WeightNorm {
   Layer layer;         // without its own weight
@@ -31,7 +32,7 @@ WeightNorm<Layer> weight_norm(Layer layer) {
   Parameter v = std::move(layer.weight), g;
   {
     NoGrad guard;
-    g = Parameter(detail::norm_of_rows(v));
+    g = Parameter(detail::norm_of_directions(v));
   }
   return {std::move(layer), std::move(g), std::move(v)};
 }

@@ -62,7 +62,7 @@ struct Halves {
 };
 Halves halves(const char* op, const Tensor& x, std::int64_t axis) {
   require_float(op, {{"x", x}});
-  const std::int64_t n = x.shape()[normalize_axis(op, axis, x.shape().size())];
+  const std::int64_t n = x.shape()[normalize_axis(op, axis, {{"x", x}})];
   require(n % 2 == 0, op, "the size of the axis must be even", {{"x", x}});
   return {slice(x, axis, 0, n / 2), slice(x, axis, n / 2, n)};
 }

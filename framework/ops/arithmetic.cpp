@@ -12,7 +12,7 @@ namespace {
 template <class Pick, class Scalar>
 Array zip(const char* op, const Tensor& ta, const Tensor& tb, Pick pick, Scalar scalar) {
   require_same_dtype(op, {{"a", ta}, {"b", tb}});
-  const Shape shape = ta.shape() == tb.shape() ? ta.shape() : broadcast_shapes(op, ta.shape(), tb.shape());
+  const Shape shape = ta.shape() == tb.shape() ? ta.shape() : broadcast_shapes(op, {{"a", ta}, {"b", tb}});
   const Array &a = ta.array(), &b = tb.array();
   return dispatch_number(op, a.dtype(), [&]<class T>() {
     if constexpr (std::is_same_v<T, std::int64_t>) {
@@ -122,7 +122,7 @@ Tensor minimum(const Tensor& a, const Tensor& b) {
 
 Tensor remainder(const Tensor& x, const Tensor& divisor) {
   require_same_dtype("remainder", {{"x", x}, {"divisor", divisor}});
-  const Shape shape = broadcast_shapes("remainder", x.shape(), divisor.shape());
+  const Shape shape = broadcast_shapes("remainder", {{"x", x}, {"divisor", divisor}});
   const Array y = dispatch_number("remainder", x.dtype(), [&]<class T>() {
     return map<T>(x.array(), divisor.array(), shape, [](T u, T v) {
       T r;
@@ -166,18 +166,17 @@ Tensor clamp(const Tensor& x, std::optional<double> min, std::optional<double> m
 
 Tensor pow(const Tensor& x, const Tensor& exponent) {
   require_float("pow", {{"x", x}, {"exponent", exponent}});
-  const Shape shape = broadcast_shapes("pow", x.shape(), exponent.shape());
+  const Shape shape = broadcast_shapes("pow", {{"x", x}, {"exponent", exponent}});
   const Array y = dispatch_float("pow", x.dtype(), [&]<class T>() {
     return map<T>(x.array(), exponent.array(), shape, [](T u, T v) { return std::pow(u, v); });
   });
   return record("pow", y, {x, exponent},
-                [=](const Tensor& g) {  // x^0 is 1 everywhere: slope 0, even at x = 0
-                  const Tensor slope = exponent * pow(x, exponent - 1);
-                  return g * where(exponent == 0, zeros_like(slope), slope);
+                [=](const Tensor& g) {  // x^0 is 1 everywhere: slope 0, even at x = 0 (as good as 0, NaN), not 0 * inf
+                  const Tensor constant = logical_and(exponent == 0, logical_not(x * x > 0));
+                  return g * (exponent * pow(where(constant, ones({}, x.dtype()), x), exponent - 1));
                 },
                 [=](const Tensor& g, const Self& self) {  // at x = 0 with exponent >= 0 the limit is 0, not 0 * -inf
-                  const Tensor slope = self(y) * log(x);
-                  return g * where(logical_and(x == 0, exponent >= 0), zeros_like(slope), slope);
+                  return g * (self(y) * log(where(logical_and(x == 0, exponent >= 0), ones({}, x.dtype()), x)));
                 });
 }
 

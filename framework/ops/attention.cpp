@@ -38,16 +38,23 @@ Tensor allowed(std::int64_t t, std::int64_t s, const AttentionOptions& o) {
   return o.mask.defined() ? logical_and(o.mask, past) : past;
 }
 
+// x (b,h,s,...) with 0 for keys that no query may attend: their weights are 0, and 0 times NaN is NaN.
+Tensor without_hidden(const Tensor& x, const Tensor& may) {
+  if (!may.defined()) return x;
+  const Tensor seen = may.dim() == 1 ? may : any(may, -2);
+  return all(seen).item<bool>() ? x : masked_fill(x, unsqueeze(logical_not(seen), -1), 0);
+}
+
 }  // namespace
 
 Tensor attention_weights(const Tensor& q, const Tensor& k, const AttentionOptions& o) {
   require_attention("attention_weights", q, k, k, o);
   const double scale = o.scale.value_or(1 / std::sqrt(static_cast<double>(q.size(3))));
   const double inf = std::numeric_limits<double>::infinity();
-  Tensor scores = matmul(q, transpose(k, -1, -2)) * scale;  // (b,h,t,s)
+  const Tensor may = allowed(q.size(2), k.size(2), o);
+  Tensor scores = matmul(q, transpose(without_hidden(k, may), -1, -2)) * scale;  // (b,h,t,s)
   if (o.bias.defined()) scores = scores + o.bias;
   if (scores.numel() == 0) return scores;
-  const Tensor may = allowed(q.size(2), k.size(2), o);
   if (!may.defined()) return dropout(softmax(scores, -1), o.dropout, o.training);
   // A row that may attend nothing has no softmax: it gets even scores, and then weights of 0.
   const Tensor none = max(to(may, int64), -1, true) == 0;
@@ -60,6 +67,10 @@ Tensor attention_weights(const Tensor& q, const Tensor& k, const AttentionOption
 }
 
 namespace {
+
+Tensor composed_attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& o) {
+  return matmul(attention_weights(q, k, o), without_hidden(v, allowed(q.size(2), k.size(2), o)));
+}
 
 // An array that the kernel can read: elements of a head side by side. Otherwise a copy.
 Array head_rows(const Array& x) { return x.strides()[3] == 1 || x.shape()[3] <= 1 ? x : x.copy(); }
@@ -92,7 +103,7 @@ kernels::Attention<T> problem(const Array& q, const Array& k, const Array& v, co
 Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& o) {
   require_attention("scaled_dot_product_attention", q, k, v, o);
   // The kernel knows one width and no bias, and shows nobody its weights.
-  if (v.size(3) != q.size(3) || o.bias.defined() || Observer::wants_steps()) return matmul(attention_weights(q, k, o), v);
+  if (v.size(3) != q.size(3) || o.bias.defined() || Observer::wants_steps()) return composed_attention(q, k, v, o);
 
   const double scale = o.scale.value_or(1 / std::sqrt(static_cast<double>(q.size(3))));
   const Array qs = head_rows(q.array()), ks = head_rows(k.array()), vs = head_rows(v.array());
@@ -107,7 +118,7 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
   return record("scaled_dot_product_attention", y, {q, k, v, o.mask}, [=](const Tensor& g) -> Gradients {
     if (grad_enabled()) {
       if (o.training && o.dropout > 0) throw NotImplementedError("scaled_dot_product_attention: no gradient of the gradient with dropout");
-      return through([&] { return matmul(attention_weights(q, k, o), v); }, {q, k, v}, g);
+      return through([&] { return composed_attention(q, k, v, o); }, {q, k, v}, g);
     }
     const Array gs = head_rows(g.array());
     Array dq = interleaved_heads(q.shape(), q.dtype()), dk = interleaved_heads(k.shape(), q.dtype()), dv = interleaved_heads(v.shape(), q.dtype());

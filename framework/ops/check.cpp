@@ -1,5 +1,7 @@
 #include "framework/ops/check.h"
 
+#include <limits>
+
 namespace gradus {
 
 std::string describe(std::initializer_list<Operand> operands) {
@@ -18,13 +20,15 @@ std::string describe(std::initializer_list<Operand> operands) {
 }
 
 void require_defined(const char* op, std::initializer_list<Operand> operands) {
-  for (const auto& o : operands) require<DTypeError>(o.tensor.defined(), op, "an operand is undefined", operands);
+  for (const auto& o : operands) {
+    require<DTypeError>(o.may_be_undefined || o.tensor.defined(), op, "an operand is undefined", operands);
+  }
 }
 
 void require_same_dtype(const char* op, std::initializer_list<Operand> operands) {
   require_defined(op, operands);
   for (const auto& o : operands) {
-    require<DTypeError>(o.tensor.dtype() == operands.begin()->tensor.dtype(), op,
+    require<DTypeError>(!o.tensor.defined() || o.tensor.dtype() == operands.begin()->tensor.dtype(), op,
                         "element types must agree; convert with to(x, dtype)", operands);
   }
 }
@@ -34,6 +38,11 @@ void require_float(const char* op, std::initializer_list<Operand> operands) {
   require<DTypeError>(is_float(operands.begin()->tensor.dtype()), op, "needs floating-point tensors", operands);
 }
 
+void require_numbers(const char* op, std::initializer_list<Operand> operands) {
+  require_same_dtype(op, operands);
+  require<DTypeError>(operands.begin()->tensor.dtype() != boolean, op, "needs numbers", operands);
+}
+
 void require_dtype(const char* op, DType dtype, Operand operand) {
   if (!operand.tensor.defined() || operand.tensor.dtype() != dtype) {
     throw DTypeError(fmt::format("{}: {} must be {}{}", op, operand.label, name(dtype), describe({operand})));
@@ -41,7 +50,8 @@ void require_dtype(const char* op, DType dtype, Operand operand) {
 }
 
 namespace {
-void require_range(const char* op, const char* what, const Tensor& index, std::int64_t bound, const std::int64_t* ignored) {
+void require_range(const char* op, const char* what, const Tensor& index, std::int64_t bound, const std::int64_t* ignored,
+                   std::initializer_list<Operand> operands) {
   require_dtype(op, int64, {what, index});
   const Array a = index.array().contiguous();
   const std::int64_t* v = a.data<std::int64_t>();
@@ -50,17 +60,66 @@ void require_range(const char* op, const char* what, const Tensor& index, std::i
     Dims position = Dims::filled(a.rank(), 0);
     std::int64_t rest = i;
     for (std::size_t d = a.rank(); d-- > 0; rest /= a.shape()[d]) position[d] = rest % a.shape()[d];
-    throw IndexError(fmt::format("{}: {} {} at position {} is outside [0, {})", op, what, v[i], position.str(), bound));
+    throw IndexError(fmt::format("{}: {} {} at position {} is outside [0, {}){}", op, what, v[i], position.str(), bound,
+                                 describe(operands)));
   }
 }
 }  // namespace
 
-void require_indices(const char* op, const char* what, const Tensor& index, std::int64_t bound) {
-  require_range(op, what, index, bound, nullptr);
+void require_indices(const char* op, const char* what, const Tensor& index, std::int64_t bound, std::initializer_list<Operand> operands) {
+  require_range(op, what, index, bound, nullptr, operands);
 }
 
-void require_classes(const char* op, const Tensor& index, std::int64_t bound, std::int64_t ignored) {
-  require_range(op, "class", index, bound, &ignored);
+void require_classes(const char* op, const Tensor& index, std::int64_t bound, std::int64_t ignored, std::initializer_list<Operand> operands) {
+  require_range(op, "class", index, bound, &ignored, operands);
+}
+
+void require_addressable(const char* op, const Shape& shape, std::initializer_list<Operand> operands) {
+  std::int64_t n = 1;
+  bool fits = true;
+  for (auto size : shape) fits = fits && !__builtin_mul_overflow(n, std::max<std::int64_t>(size, 1), &n);
+  constexpr auto most = std::numeric_limits<std::int64_t>::max() / 16;
+  if (!fits || (n > most && !shape.contains(0))) throw ShapeError(fmt::format("{}: the sizes {} do not fit 64 bits{}", op, shape.str(), describe(operands)));
+}
+
+void require_rank(const char* op, std::size_t axes, std::initializer_list<Operand> operands) {
+  if (axes > Dims::max_rank) {
+    throw RankError(fmt::format("{}: the result would have {} axes, at most {} are supported{}", op, axes, Dims::max_rank,
+                                describe(operands)));
+  }
+}
+
+namespace {
+// f(), with the operands added to what its error says.
+template <class E, class F>
+auto shown(std::initializer_list<Operand> operands, F f) {
+  try {
+    return f();
+  } catch (const E& e) {
+    throw E(e.what() + describe(operands));
+  }
+}
+}  // namespace
+
+std::size_t normalize_axis(const char* op, std::int64_t axis, std::initializer_list<Operand> operands, std::size_t more) {
+  return shown<AxisError>(operands, [&] { return normalize_axis(op, axis, operands.begin()->tensor.shape().size() + more); });
+}
+
+Dims normalized(const char* op, const Axes& axes, std::initializer_list<Operand> operands) {
+  return shown<AxisError>(operands, [&] { return axes.normalized(op, operands.begin()->tensor.shape().size()); });
+}
+
+Shape broadcast_shapes(const char* op, std::initializer_list<Operand> operands, std::size_t without) {
+  const Shape shape = shown<ShapeError>(operands, [&] {
+    Shape all;
+    for (const auto& o : operands) {
+      const Shape& s = o.tensor.shape();
+      all = broadcast_shapes(op, all, Shape(s.begin(), s.end() - without));
+    }
+    return all;
+  });
+  require_addressable(op, shape, operands);
+  return shape;
 }
 
 }  // namespace gradus

@@ -10,7 +10,9 @@ namespace gradus {
 struct Operand {
   const char* label;
   const Tensor& tensor;
+  bool may_be_undefined = false;
 };
+inline Operand if_given(const char* label, const Tensor& x) { return {label, x, true}; }
 
 // "  x  (2, 3) float32  encoder.layers.0.linear1.weight" a line each.
 std::string describe(std::initializer_list<Operand> operands);
@@ -20,13 +22,24 @@ void require(bool holds, const char* op, const char* rule, std::initializer_list
   if (!holds) [[unlikely]] throw E(fmt::format("{}: {}{}", op, rule, describe(operands)));
 }
 
+// These four pass over what is not given and need not be.
 void require_defined(const char* op, std::initializer_list<Operand> operands);
 void require_float(const char* op, std::initializer_list<Operand> operands);      // defined, floating point, one dtype
 void require_same_dtype(const char* op, std::initializer_list<Operand> operands);  // defined, one dtype
+void require_numbers(const char* op, std::initializer_list<Operand> operands);     // defined, one dtype, not boolean
 void require_dtype(const char* op, DType dtype, Operand operand);
 // Every element of index in [0, bound): IndexError "op: what 17 at position (3, 2) is outside [0, 10)".
-void require_indices(const char* op, const char* what, const Tensor& index, std::int64_t bound);
+void require_indices(const char* op, const char* what, const Tensor& index, std::int64_t bound, std::initializer_list<Operand> operands);
 // The same, but `ignored` may stand anywhere.
-void require_classes(const char* op, const Tensor& index, std::int64_t bound, std::int64_t ignored);
+void require_classes(const char* op, const Tensor& index, std::int64_t bound, std::int64_t ignored, std::initializer_list<Operand> operands);
+// ShapeError unless an array of this shape can be addressed, RankError unless it may have so many axes.
+void require_addressable(const char* op, const Shape& shape, std::initializer_list<Operand> operands);
+void require_rank(const char* op, std::size_t axes, std::initializer_list<Operand> operands);
+
+// As in dims.h, for the axes of the first operand (and `more`); errors show all of them.
+std::size_t normalize_axis(const char* op, std::int64_t axis, std::initializer_list<Operand> operands, std::size_t more = 0);
+Dims normalized(const char* op, const Axes& axes, std::initializer_list<Operand> operands);
+// The shape that all of them, without their last axes, broadcast to; it can be addressed.
+Shape broadcast_shapes(const char* op, std::initializer_list<Operand> operands, std::size_t without = 0);
 
 }  // namespace gradus

@@ -11,7 +11,7 @@ namespace {
 template <class F>
 Tensor compare(const char* op, const Tensor& a, const Tensor& b, F f) {
   require_same_dtype(op, {{"a", a}, {"b", b}});
-  const Shape shape = broadcast_shapes(op, a.shape(), b.shape());
+  const Shape shape = broadcast_shapes(op, {{"a", a}, {"b", b}});
   return Tensor(dispatch(a.dtype(), [&]<class T>() { return map<T, bool>(a.array(), b.array(), shape, f); }));
 }
 
@@ -79,7 +79,7 @@ Tensor isfinite(const Tensor& x) { return test("isfinite", x, [](auto v) { retur
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
   require_dtype("where", boolean, {"condition", condition});
   require_same_dtype("where", {{"a", a}, {"b", b}});
-  const Shape shape = broadcast_shapes("where", broadcast_shapes("where", a.shape(), b.shape()), condition.shape());
+  const Shape shape = broadcast_shapes("where", {{"condition", condition}, {"a", a}, {"b", b}});
   Array y = Array::empty(shape, a.dtype());
   const Array &c = condition.array(), &p = a.array(), &q = b.array();
   dispatch(a.dtype(), [&]<class T>() {

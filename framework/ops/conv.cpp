@@ -141,7 +141,7 @@ Tensor weight_gradient(const Tensor& x, const Tensor& y, const Convolution& c) {
 
 void require_operands(const char* op, std::int64_t axes, const Tensor& x, const Tensor& weight, const Tensor& bias,
                       std::int64_t groups, bool transposed, std::initializer_list<Operand> operands) {
-  require_float(op, {{"x", x}, {"weight", weight}, {"bias", bias.defined() ? bias : x}});
+  require_float(op, {{"x", x}, {"weight", weight}, if_given("bias", bias)});
   const char* rule = axes == 1
                          ? (transposed ? "x must be (N, C, L), weight (C, O / groups, K)"
                                        : "x must be (N, C, L), weight (O, C / groups, K)")

@@ -73,9 +73,11 @@ Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, Generato
 }
 
 Tensor one_hot(const Tensor& ids, std::int64_t classes, DType dtype) {
-  require_indices("one_hot", "id", ids, classes);
+  require_indices("one_hot", "id", ids, classes, {{"ids", ids}});
+  require_rank("one_hot", ids.shape().size() + 1, {{"ids", ids}});
   Shape shape = ids.shape();
   shape.push_back(classes);
+  require_addressable("one_hot", shape, {{"ids", ids}});
   Array y = Array::zeros(shape, dtype);
   const Array index = ids.array().contiguous();
   dispatch(dtype, [&]<class T>() {

@@ -126,8 +126,8 @@ Tensor ctc(const Tensor& log_probs, const Tensor& targets, const Tensor& input_l
   if (o.blank < 0 || o.blank >= classes) {
     throw ConfigError(fmt::format("ctc: blank is {}, must be in [0, {})", o.blank, classes));
   }
-  require_indices("ctc", "input_lengths", input_lengths, frames + 1);
-  require_indices("ctc", "target_lengths", target_lengths, targets.size(1) + 1);
+  require_indices("ctc", "input_lengths", input_lengths, frames + 1, operands);
+  require_indices("ctc", "target_lengths", target_lengths, targets.size(1) + 1, operands);
   const Batch batch{log_probs.array().contiguous(), targets.array().contiguous(), input_lengths.array().contiguous(),
                     target_lengths.array().contiguous(), o.blank};
   require_labels(batch, classes);

@@ -3,7 +3,7 @@
 #include "framework/einsum.h"
 
 #include "framework/ops.h"
-#include "framework/ops/check.h"
+#include "framework/ops/apart.h"
 
 namespace gradus {
 
@@ -213,52 +213,48 @@ Tensor einsum(const std::string& equation, const std::vector<Tensor>& operands) 
     for (std::size_t later = k + 1; later < terms.size(); ++later) kept = kept + terms[later].axes;
     result = contract("einsum", result, without_repeats(terms[k]), kept);
   }
-  return ordered(keep(result, output), output);
+  return apart("einsum", operands[0], ordered(keep(result, output), output));
 }
 
 // ---- the products with a name of their own
 
 namespace {
 
-void require_numbers(const char* op, const Tensor& a, const Tensor& b) {
-  require_same_dtype(op, {{"a", a}, {"b", b}});
-  require<DTypeError>(a.dtype() != boolean, op, "needs numbers", {{"a", a}, {"b", b}});
-}
-
 Tensor product(const char* op, const Named& a, const Named& b, const Names& out) { return ordered(contract(op, a, b, out), out); }
 
 }  // namespace
 
 Tensor dot(const Tensor& a, const Tensor& b) {
-  require_numbers("dot", a, b);
+  require_numbers("dot", {{"a", a}, {"b", b}});
   require(a.dim() == 1 && a.shape() == b.shape(), "dot", "needs two vectors of one length", {{"a", a}, {"b", b}});
   return product("dot", {a, {"i"}}, {b, {"i"}}, {});
 }
 
 Tensor outer(const Tensor& a, const Tensor& b) {
-  require_numbers("outer", a, b);
+  require_numbers("outer", {{"a", a}, {"b", b}});
   require(a.dim() == 1 && b.dim() == 1, "outer", "needs two vectors", {{"a", a}, {"b", b}});
+  require_addressable("outer", {a.numel(), b.numel()}, {{"a", a}, {"b", b}});
   return product("outer", {a, {"i"}}, {b, {"j"}}, {"i", "j"});
 }
 
 Tensor bmm(const Tensor& a, const Tensor& b) {
-  require_numbers("bmm", a, b);
+  require_numbers("bmm", {{"a", a}, {"b", b}});
   require(a.dim() == 3 && b.dim() == 3 && a.size(0) == b.size(0) && a.size(2) == b.size(1), "bmm",
           "needs (b, m, k) and (b, k, n)", {{"a", a}, {"b", b}});
   return product("bmm", {a, {"b", "m", "k"}}, {b, {"b", "k", "n"}}, {"b", "m", "n"});
 }
 
 Tensor tensordot(const Tensor& a, const Tensor& b, const Dims& axes_a, const Dims& axes_b) {
-  require_numbers("tensordot", a, b);
-  Axes(axes_a).normalized("tensordot", a.shape().size());  // in range, none twice
-  Axes(axes_b).normalized("tensordot", b.shape().size());
+  require_numbers("tensordot", {{"a", a}, {"b", b}});
+  normalized("tensordot", axes_a, {{"a", a}, {"b", b}});  // in range, none twice
+  normalized("tensordot", axes_b, {{"b", b}, {"a", a}});
   require(axes_a.size() == axes_b.size(), "tensordot", "as many axes of a as of b must be named", {{"a", a}, {"b", b}});
   Named left{a, {}}, right{b, {}};
   for (std::size_t i = 0; i < a.shape().size(); ++i) left.axes.push_back(fmt::format("a{}", i));
   for (std::size_t i = 0; i < b.shape().size(); ++i) right.axes.push_back(fmt::format("b{}", i));
   for (std::size_t i = 0; i < axes_a.size(); ++i) {
-    const auto of_a = normalize_axis("tensordot", axes_a[i], a.shape().size());
-    const auto of_b = normalize_axis("tensordot", axes_b[i], b.shape().size());
+    const auto of_a = normalize_axis("tensordot", axes_a[i], {{"a", a}, {"b", b}});
+    const auto of_b = normalize_axis("tensordot", axes_b[i], {{"b", b}, {"a", a}});
     require(a.shape()[of_a] == b.shape()[of_b], "tensordot", "the sizes of each pair of axes must be equal",
             {{"a", a}, {"b", b}});
     left.axes[of_a] = right.axes[of_b] = fmt::format("{}", i);

@@ -27,7 +27,8 @@ Tensor add_rows(const Tensor& g, const Tensor& ids, std::int64_t rows, std::int6
 Tensor embedding(const Tensor& ids, const Tensor& weight, std::int64_t padding_idx) {
   require_float("embedding", {{"weight", weight}});
   require(weight.dim() == 2, "embedding", "weight must have two axes (count, width)", {{"weight", weight}});
-  require_indices("embedding", "id", ids, weight.size(0));
+  require_indices("embedding", "id", ids, weight.size(0), {{"ids", ids}, {"weight", weight}});
+  require_rank("embedding", ids.shape().size() + 1, {{"ids", ids}, {"weight", weight}});
   Shape shape = ids.shape();
   const std::int64_t d = weight.size(1), count = weight.size(0);
   shape.push_back(d);

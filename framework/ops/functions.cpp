@@ -1,5 +1,6 @@
 // Functions of each element, each beside its derivative.
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 #include "framework/ops.h"
@@ -30,7 +31,9 @@ Tensor log1p(const Tensor& x) {
 Tensor sqrt(const Tensor& x) {
   const Array y = map_vector("sqrt", x, [](const auto& k) { return k.sqrt; });
   return record("sqrt", y, {x}, [y](const Tensor& g, const Self& self) {
-    return where(g == 0, zeros_like(g), 0.5 * g / self(y));  // 0 * inf would be NaN
+    const double inf = std::numeric_limits<double>::infinity();
+    const Tensor root = self(y), unused = logical_and(g == 0, logical_not(root > 0));
+    return 0.5 * g / masked_fill(root, unused, inf);  // 0 / 0 would be NaN, 0 / inf has gradient 0
   });
 }
 

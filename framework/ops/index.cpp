@@ -67,9 +67,9 @@ void for_each_indexed(const Shape& x_shape, std::size_t axis, const Array& index
 
 Tensor index_select(const Tensor& x, std::int64_t axis, const Tensor& index) {
   require_defined("index_select", {{"x", x}});
-  const auto i = normalize_axis("index_select", axis, x.shape().size());
+  const auto i = normalize_axis("index_select", axis, {{"x", x}, {"index", index}});
   require(index.defined() && index.shape().size() == 1, "index_select", "index must have one axis", {{"x", x}, {"index", index}});
-  require_indices("index_select", "index", index, x.shape()[i]);
+  require_indices("index_select", "index", index, x.shape()[i], {{"x", x}, {"index", index}});
   Shape shape = x.shape();
   shape[i] = index.numel();
   Array y = Array::empty(shape, x.dtype());
@@ -92,8 +92,8 @@ Tensor index_select(const Tensor& x, std::int64_t axis, const Tensor& index) {
 
 Tensor gather(const Tensor& x, std::int64_t axis, const Tensor& index) {
   require_defined("gather", {{"x", x}});
-  const auto i = normalize_axis("gather", axis, x.shape().size());
-  require_indices("gather", "index", index, x.shape()[i]);
+  const auto i = normalize_axis("gather", axis, {{"x", x}, {"index", index}});
+  require_indices("gather", "index", index, x.shape()[i], {{"x", x}, {"index", index}});
   require_gather_shapes("gather", x, i, index);
   Array y = Array::empty(index.shape(), x.dtype());
   const Array from = x.array().contiguous(), ids = index.array().contiguous();
@@ -109,9 +109,9 @@ Tensor gather(const Tensor& x, std::int64_t axis, const Tensor& index) {
 
 Tensor scatter_add(const Tensor& x, std::int64_t axis, const Tensor& index, const Tensor& src) {
   require_defined("scatter_add", {{"x", x}});
-  const auto i = normalize_axis("scatter_add", axis, x.shape().size());
+  const auto i = normalize_axis("scatter_add", axis, {{"x", x}, {"index", index}, {"src", src}});
   require_same_dtype("scatter_add", {{"x", x}, {"src", src}});
-  require_indices("scatter_add", "index", index, x.shape()[i]);
+  require_indices("scatter_add", "index", index, x.shape()[i], {{"x", x}, {"index", index}, {"src", src}});
   require(index.shape() == src.shape(), "scatter_add", "index and src must have one shape", {{"x", x}, {"index", index}, {"src", src}});
   require_gather_shapes("scatter_add", x, i, index);
   Array y = x.array().copy();

@@ -47,8 +47,8 @@ Tensor flat_positions(const Shape& x, std::size_t axis, const Tensor& index) {
 Tensor scatter(const Tensor& x, std::int64_t axis, const Tensor& index, const Tensor& src) {
   const auto operands = {Operand{"x", x}, Operand{"index", index}, Operand{"src", src}};
   require_same_dtype("scatter", {{"x", x}, {"src", src}});
-  const auto i = normalize_axis("scatter", axis, x.shape().size());
-  require_indices("scatter", "index", index, x.shape()[i]);
+  const auto i = normalize_axis("scatter", axis, operands);
+  require_indices("scatter", "index", index, x.shape()[i], operands);
   require(index.shape() == src.shape(), "scatter", "index and src must have one shape", operands);
   bool fits = index.dim() == x.dim();
   for (std::size_t d = 0; fits && d < x.shape().size(); ++d) fits = d == i || index.shape()[d] <= x.shape()[d];
@@ -65,9 +65,10 @@ Tensor index_put(const Tensor& x, const std::vector<Tensor>& indices, const Tens
           "needs an index for at least one axis, at most for all", {{"x", x}, {"values", values}});
   Shape where_to;
   for (std::size_t k = 0; k < indices.size(); ++k) {
-    require_indices("index_put", "index", indices[k], x.shape()[k]);
+    require_indices("index_put", "index", indices[k], x.shape()[k], {{"x", x}, {"index", indices[k]}, {"values", values}});
     where_to = k == 0 ? indices[k].shape() : broadcast_shapes("index_put", where_to, indices[k].shape());
   }
+  require_rank("index_put", where_to.size() + x.shape().size() - indices.size(), {{"x", x}, {"index 0", indices[0]}, {"values", values}});
   Tensor row = zeros(where_to, int64);  // of x as (rows, inner)
   std::int64_t rows = 1, inner = 1;
   Shape given = where_to;
@@ -87,7 +88,7 @@ Tensor index_put(const Tensor& x, const std::vector<Tensor>& indices, const Tens
 Tensor slice_scatter(const Tensor& x, const Tensor& src, std::int64_t axis, std::int64_t start, std::int64_t end,
                      std::int64_t step) {
   require_same_dtype("slice_scatter", {{"x", x}, {"src", src}});
-  normalize_axis("slice_scatter", axis, x.shape().size());
+  normalize_axis("slice_scatter", axis, {{"x", x}, {"src", src}});
   require<ConfigError>(step > 0, "slice_scatter", "the step must be at least 1", {{"x", x}, {"src", src}});
   const Tensor y(x.array().copy());
   const Tensor part = slice(y, axis, start, end, step);
@@ -101,8 +102,8 @@ Tensor slice_scatter(const Tensor& x, const Tensor& src, std::int64_t axis, std:
 
 Tensor take_along(const Tensor& x, std::int64_t axis, const Tensor& index) {
   require_defined("take_along", {{"x", x}});
-  const auto i = normalize_axis("take_along", axis, x.shape().size());
-  require_indices("take_along", "index", index, x.shape()[i]);
+  const auto i = normalize_axis("take_along", axis, {{"x", x}, {"index", index}});
+  require_indices("take_along", "index", index, x.shape()[i], {{"x", x}, {"index", index}});
   require(index.dim() == x.dim(), "take_along", "index needs as many axes as x", {{"x", x}, {"index", index}});
   Shape from = x.shape(), to = index.shape();
   from[i] = to[i] = 1;
@@ -131,7 +132,7 @@ Tensor positions_of_true(const Tensor& mask) {
 Tensor masked_select(const Tensor& x, const Tensor& mask) {
   require_defined("masked_select", {{"x", x}});
   require_dtype("masked_select", boolean, {"mask", mask});
-  const Shape shape = broadcast_shapes("masked_select", x.shape(), mask.shape());
+  const Shape shape = broadcast_shapes("masked_select", {{"x", x}, {"mask", mask}});
   const Tensor row = reshape(expand(x, shape), {numel(shape)});
   return index_select(row, 0, positions_of_true(expand(mask, shape)));
 }

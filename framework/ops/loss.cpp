@@ -18,7 +18,7 @@ void require_targets(const char* op, const char* label, const Tensor& scores, co
   require_float(op, {{label, scores}});
   require(fits_rows(scores, targets), op, "targets must have the shape of the scores without their last axis",
           {{label, scores}, {"targets", targets}});
-  require_classes(op, targets, scores.size(-1), ignore_index);
+  require_classes(op, targets, scores.size(-1), ignore_index, {{label, scores}, {"targets", targets}});
 }
 
 void require_smoothing(const char* op, double a) {
@@ -156,14 +156,13 @@ Tensor over_counted(const char* op, const Tensor& x, const Tensor& weight, const
 
 Tensor linear_cross_entropy(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& targets, const CrossEntropyOptions& o) {
   const char* op = "linear_cross_entropy";
-  const Tensor& b = bias.defined() ? bias : weight;
   const auto operands = {Operand{"x", x}, Operand{"W", weight}, Operand{"b", bias}, Operand{"targets", targets}};
-  require_float(op, {{"x", x}, {"W", weight}, {"b", b}});
+  require_float(op, {{"x", x}, {"W", weight}, if_given("b", bias)});
   require(weight.dim() == 2, op, "W must have two axes (classes, in)", operands);
   require(x.dim() >= 1 && x.size(-1) == weight.size(1), op, "last axis of x must equal last axis of W", operands);
   require(!bias.defined() || (bias.dim() == 1 && bias.size(0) == weight.size(0)), op, "b must have one axis, as long as W's first", operands);
   require(fits_rows(x, targets), op, "targets must have the shape of x without its last axis", operands);
-  require_classes(op, targets, weight.size(0), o.ignore_index);
+  require_classes(op, targets, weight.size(0), o.ignore_index, operands);
   require_smoothing(op, o.label_smoothing);
 
   const Tensor rows = reshape(x, {targets.numel(), x.size(-1)}), ids = reshape(targets, {targets.numel()});

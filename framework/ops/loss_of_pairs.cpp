@@ -21,10 +21,15 @@ Tensor difference(const char* op, const Tensor& prediction, const Tensor& target
   return prediction - target;
 }
 
-// d² / 2 up to `width` from 0, and straight on from there: c (d - c / 2), where c is d clamped.
-Tensor quadratic_near_0(const Tensor& d, double width) {
+// (d² / 2) / unit up to `width` from 0, and straight on from there: c / unit (d - c / 2), where c is d clamped.
+Tensor quadratic_near_0(const Tensor& d, double width, double unit) {
   const Tensor c = clamp(d, -width, width);
-  return c * (d - 0.5 * c);
+  return c / unit * (d - 0.5 * c);
+}
+
+// f(x), but no less than -100: at the end, where f is -inf, with gradient 0 rather than 0 / 0.
+Tensor bounded(Tensor (*f)(const Tensor&), const Tensor& x, const Tensor& end) {
+  return masked_fill(clamp(f(masked_fill(x, end, 0.5)), -100), end, -100);
 }
 
 }  // namespace
@@ -40,13 +45,14 @@ Tensor l1(const Tensor& prediction, const Tensor& target, Reduction reduction) {
 
 Tensor huber(const Tensor& prediction, const Tensor& target, double delta, Reduction reduction) {
   if (!(delta > 0)) throw ConfigError(fmt::format("huber: delta is {}, must be greater than 0", delta));
-  return reduced(quadratic_near_0(difference("huber", prediction, target), delta), reduction);
+  return reduced(quadratic_near_0(difference("huber", prediction, target), delta, 1), reduction);
 }
 
 Tensor smooth_l1(const Tensor& prediction, const Tensor& target, double beta, Reduction reduction) {
   if (!(beta >= 0)) throw ConfigError(fmt::format("smooth_l1: beta is {}, must be at least 0", beta));
   const Tensor d = difference("smooth_l1", prediction, target);
-  return reduced(beta == 0 ? abs(d) : quadratic_near_0(d, beta) / beta, reduction);
+  const bool none = full({}, beta, d.dtype()).item() == 0;  // a small one may be 0 in float32
+  return reduced(none ? abs(d) : quadratic_near_0(d, beta, beta), reduction);
 }
 
 Tensor binary_cross_entropy(const Tensor& p, const Tensor& target, Reduction reduction) {
@@ -62,7 +68,7 @@ Tensor binary_cross_entropy(const Tensor& p, const Tensor& target, Reduction red
   });
   return reduced(record(op, losses, {p, target},
                         [=](const Tensor& g) { return g * (p - target) / clamp(p * (1 - p), 1e-12); },
-                        [=](const Tensor& g) { return g * (clamp(log1p(neg(p)), -100) - clamp(log(p), -100)); }),
+                        [=](const Tensor& g) { return g * (bounded(log1p, neg(p), p == 1) - bounded(log, p, p == 0)); }),
                  reduction);
 }
 
@@ -96,8 +102,8 @@ Tensor kl_div(const Tensor& input, const Tensor& target, const KLDivOptions& o) 
 Tensor cosine_similarity(const Tensor& a, const Tensor& b, std::int64_t axis, double eps) {
   const char* op = "cosine_similarity";
   require_float(op, {{"a", a}, {"b", b}});
-  const Shape shape = broadcast_shapes(op, a.shape(), b.shape());
-  normalize_axis(op, axis, shape.size());
+  const Shape shape = broadcast_shapes(op, {{"a", a}, {"b", b}});
+  normalize_axis(op, axis, {{"a", a}, {"b", b}}, shape.size() - a.shape().size());
   if (!(eps >= 0)) throw ConfigError(fmt::format("{}: eps is {}, must be at least 0", op, eps));
   const auto unit = [&](const Tensor& x) {
     const Tensor all = expand(x, shape);

@@ -62,9 +62,11 @@ void multiply(const Matrix& a, const Matrix& b, Array& y) {
 Tensor product(const Tensor& a, const Tensor& b) {
   const Shape& sa = a.shape();
   const Shape& sb = b.shape();
-  Shape shape = broadcast_shapes("matmul", Shape(sa.begin(), sa.end() - 2), Shape(sb.begin(), sb.end() - 2));
+  const auto operands = {Operand{"a", a}, Operand{"b", b}};
+  Shape shape = broadcast_shapes("matmul", operands, 2);
   shape.push_back(sa[sa.size() - 2]);
   shape.push_back(sb.back());
+  require_addressable("matmul", shape, operands);
   Array y = Array::empty(shape, a.dtype());
   dispatch_float("matmul", a.dtype(), [&]<class T>() { multiply<T>(as_matrix(a.array()), as_matrix(b.array()), y); });
   return record("matmul", y, {a, b}, [b](const Tensor& g) { return matmul(g, transpose(b, -1, -2)); },
@@ -98,9 +100,8 @@ Tensor weight_gradient(const Tensor& g, const Tensor& x) { return matmul(transpo
 }  // namespace
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  const Tensor& b = bias.defined() ? bias : weight;
-  const auto operands = {Operand{"x", x}, Operand{"W", weight}, Operand{"b", bias}};
-  require_float("linear", {{"x", x}, {"W", weight}, {"b", b}});
+  const auto operands = {Operand{"x", x}, Operand{"W", weight}, if_given("b", bias)};
+  require_float("linear", operands);
   require(weight.dim() == 2, "linear", "W must have two axes (out, in)", operands);
   require(x.dim() >= 1 && x.size(-1) == weight.size(1), "linear", "last axis of x must equal last axis of W", operands);
   require(!bias.defined() || (bias.dim() == 1 && bias.size(0) == weight.size(0)), "linear", "b must have one axis, as long as W's first", operands);

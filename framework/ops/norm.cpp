@@ -3,6 +3,7 @@
 #include "framework/kernels/random_fill.h"
 #include "framework/kernels/rows.h"
 #include "framework/ops.h"
+#include "framework/ops/length.h"
 #include "framework/ops/map.h"
 
 namespace gradus {
@@ -10,9 +11,7 @@ namespace gradus {
 namespace {
 
 Tensor composed_layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
-  Tensor y = x - mean(x, -1, true);
-  y = y * rsqrt(mean(y * y, -1, true) + eps);
-  if (weight.defined()) y = y * weight;
+  const Tensor y = rms_norm(x - mean(x, -1, true), weight, eps);
   return bias.defined() ? y + bias : y;
 }
 
@@ -25,8 +24,8 @@ const T* elements(const Array& a) {
 }  // namespace
 
 Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
-  const auto operands = {Operand{"x", x}, Operand{"weight", weight}, Operand{"bias", bias}};
-  require_float("layer_norm", {{"x", x}, {"weight", weight.defined() ? weight : x}, {"bias", bias.defined() ? bias : x}});
+  const auto operands = {Operand{"x", x}, if_given("weight", weight), if_given("bias", bias)};
+  require_float("layer_norm", operands);
   require(x.dim() >= 1, "layer_norm", "x needs an axis to normalise over", operands);
   for (const Tensor& p : {weight, bias}) {
     require(!p.defined() || (p.dim() == 1 && p.size(0) == x.size(-1)), "layer_norm", "weight and bias must have one axis, as long as x's last", operands);
@@ -57,13 +56,15 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, dou
 }
 
 Tensor rms_norm(const Tensor& x, const Tensor& weight, double eps) {
-  const auto operands = {Operand{"x", x}, Operand{"weight", weight}};
-  require_float("rms_norm", {{"x", x}, {"weight", weight.defined() ? weight : x}});
+  const auto operands = {Operand{"x", x}, if_given("weight", weight)};
+  require_float("rms_norm", operands);
   require(x.dim() >= 1, "rms_norm", "x needs an axis to normalise over", operands);
   require(!weight.defined() || (weight.dim() == 1 && weight.size(0) == x.size(-1)), "rms_norm",
           "weight must have one axis, as long as x's last", operands);
   if (!(eps >= 0)) throw ConfigError(fmt::format("rms_norm: eps is {}, must be at least 0", eps));
-  const Tensor y = x * rsqrt(mean(x * x, -1, true) + eps);
+  // x / sqrt(mean(x²) + eps), where both squares and sum are in double
+  const double n = static_cast<double>(x.size(-1));
+  const Tensor y = x / (length_of("rms_norm", x, {x.dim() - 1}, true, n * eps) / std::sqrt(n));
   return weight.defined() ? y * weight : y;
 }
 

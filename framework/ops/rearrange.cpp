@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "framework/ops.h"
-#include "framework/ops/check.h"
+#include "framework/ops/apart.h"
 
 namespace gradus {
 
@@ -11,6 +11,11 @@ namespace {
 // Element i of the axis is element from(i) of x's, for i < n.
 template <class F>
 Tensor read(const Tensor& x, std::size_t axis, std::int64_t n, F from) {
+  if (x.numel() == 0) {  // no index, which may be longer than memory
+    Shape shape = x.shape();
+    shape[axis] = n;
+    return record("index_select", Array::empty(shape, x.dtype()), {x}, [all = x.shape()](const Tensor& g) { return zeros(all, g.dtype()); });
+  }
   Array index = Array::empty({n}, int64);
   std::int64_t* at = index.mutable_data<std::int64_t>();
   for (std::int64_t i = 0; i < n; ++i) at[i] = from(i);
@@ -24,7 +29,7 @@ std::int64_t times(const char* op, const Tensor& x, std::size_t axis, std::int64
   if (__builtin_mul_overflow(shape[axis], count, &shape[axis])) {
     throw ShapeError(fmt::format("{}: {} times axis {} is too long{}", op, count, axis, describe({{"x", x}})));
   }
-  numel(shape);
+  require_addressable(op, shape, {{"x", x}});
   return shape[axis];
 }
 
@@ -33,11 +38,11 @@ std::int64_t times(const char* op, const Tensor& x, std::size_t axis, std::int64
 Tensor flip(const Tensor& x, const Axes& axes) {
   require_defined("flip", {{"x", x}});
   Tensor y = x;
-  for (const auto axis : axes.normalized("flip", x.shape().size())) {
+  for (const auto axis : normalized("flip", axes, {{"x", x}})) {
     const std::int64_t n = x.size(axis);
     y = read(y, static_cast<std::size_t>(axis), n, [n](std::int64_t i) { return n - 1 - i; });
   }
-  return y;
+  return apart("flip", x, y);
 }
 
 Tensor roll(const Tensor& x, const Dims& shifts, const Dims& axes) {
@@ -45,16 +50,16 @@ Tensor roll(const Tensor& x, const Dims& shifts, const Dims& axes) {
   if (shifts.size() != axes.size()) {
     throw AxisError(fmt::format("roll: {} must be one shift for each axis of {}{}", shifts.str(), axes.str(), describe({{"x", x}})));
   }
-  for (const auto axis : axes) normalize_axis("roll", axis, x.shape().size());
+  for (const auto axis : axes) normalize_axis("roll", axis, {{"x", x}});
   Tensor y = x;
   for (std::size_t k = 0; k < axes.size(); ++k) {
-    const auto axis = normalize_axis("roll", axes[k], x.shape().size());
+    const auto axis = normalize_axis("roll", axes[k], {{"x", x}});
     const std::int64_t n = x.shape()[axis];
     if (n == 0) continue;
     const std::int64_t first = (n - shifts[k] % n) % n;  // where the new element 0 comes from
     y = read(y, axis, n, [=](std::int64_t i) { return i < n - first ? i + first : i + first - n; });
   }
-  return y;
+  return apart("roll", x, y);
 }
 
 Tensor roll(const Tensor& x, std::int64_t shift) {
@@ -71,12 +76,12 @@ Tensor repeated(const char* op, const Tensor& x, const Dims& counts) {
   Tensor y = reshape(x, shape);
   Shape all = shape;
   for (std::size_t i = 0; i < counts.size(); ++i) all[i] = times(op, y, i, counts[i]);
-  numel(all);
+  require_addressable(op, all, {{"x", x}});
   for (std::size_t i = 0; i < counts.size(); ++i) {
     const std::int64_t n = shape[i];
     if (counts[i] != 1) y = read(y, i, all[i], [n](std::int64_t k) { return k % n; });
   }
-  return y;
+  return apart(op, x, y);
 }
 
 }  // namespace
@@ -99,13 +104,13 @@ Tensor tile(const Tensor& x, const Dims& counts) {
 
 Tensor repeat_interleave(const Tensor& x, std::int64_t repeats, std::int64_t axis) {
   require_defined("repeat_interleave", {{"x", x}});
-  const auto i = normalize_axis("repeat_interleave", axis, x.shape().size());
+  const auto i = normalize_axis("repeat_interleave", axis, {{"x", x}});
   return read(x, i, times("repeat_interleave", x, i, repeats), [repeats](std::int64_t k) { return k / repeats; });
 }
 
 Tensor repeat_interleave(const Tensor& x, const Tensor& repeats, std::int64_t axis) {
   require_defined("repeat_interleave", {{"x", x}});
-  const auto i = normalize_axis("repeat_interleave", axis, x.shape().size());
+  const auto i = normalize_axis("repeat_interleave", axis, {{"x", x}});
   require_dtype("repeat_interleave", int64, {"repeats", repeats});
   const auto operands = {Operand{"x", x}, Operand{"repeats", repeats}};
   require(repeats.dim() == 1 && repeats.size(0) == x.shape()[i], "repeat_interleave",
@@ -165,7 +170,7 @@ Tensor pad(const Tensor& x, const std::vector<std::pair<std::int64_t, std::int64
     }
     before[i] = front;
   }
-  numel(shape);
+  require_addressable("pad", shape, {{"x", x}});
   if (mode == Padding::constant) return surround(x, shape, before, value);
   Tensor y = x;
   for (std::size_t i = 0; i < shape.size(); ++i) {
@@ -177,7 +182,7 @@ Tensor pad(const Tensor& x, const std::vector<std::pair<std::int64_t, std::int64
       return at < 0 ? -at : at < n ? at : 2 * (n - 1) - at;
     });
   }
-  return y;
+  return apart("pad", x, y);
 }
 
 }  // namespace gradus

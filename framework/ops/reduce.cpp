@@ -5,6 +5,8 @@
 
 #include "framework/kernels/rows.h"
 #include "framework/ops.h"
+#include "framework/ops/apart.h"
+#include "framework/ops/length.h"
 #include "framework/ops/map.h"
 
 namespace gradus {
@@ -87,7 +89,7 @@ Tensor restore_axes(const Tensor& g, const Shape& shape, const Dims& axes) {
 
 Tensor sum(const Tensor& x, const Axes& axes, bool keepdim) {
   require_defined("sum", {{"x", x}});
-  const Dims over = axes.normalized("sum", x.shape().size());
+  const Dims over = normalized("sum", axes, {{"x", x}});
   return record("sum", sum_array(x.array(), over, keepdim), {x}, [over, from = x.shape()](const Tensor& g) {
     return expand(restore_axes(g, from, over), from);
   });
@@ -97,19 +99,18 @@ Tensor sum(const Tensor& x) { return sum(x, all_axes("sum", x)); }
 
 Tensor sum_to(const Tensor& x, const Shape& shape) {
   require_defined("sum_to", {{"x", x}});
-  if (x.shape() == shape) return x;
   require(broadcasts_to(shape, x.shape()), "sum_to", "the shape must broadcast to x's", {{"x", x}});
   const std::size_t lead = x.shape().size() - shape.size();
   Dims axes;
   for (std::size_t i = 0; i < x.shape().size(); ++i) {
     if (i < lead || (shape[i - lead] == 1 && x.shape()[i] != 1)) axes.push_back(static_cast<std::int64_t>(i));
   }
-  return reshape(sum(x, axes), shape);
+  return apart("sum_to", x, reshape(sum(x, axes), shape));
 }
 
 Tensor mean(const Tensor& x, const Axes& axes, bool keepdim) {
   require_float("mean", {{"x", x}});
-  const Dims over = axes.normalized("mean", x.shape().size());
+  const Dims over = normalized("mean", axes, {{"x", x}});
   return sum(x, over, keepdim) / static_cast<double>(count(x.shape(), over));
 }
 
@@ -117,7 +118,7 @@ Tensor mean(const Tensor& x) { return mean(x, all_axes("mean", x)); }
 
 Tensor var(const Tensor& x, const Axes& axes, bool keepdim, std::int64_t correction) {
   require_float("var", {{"x", x}});
-  const Dims over = axes.normalized("var", x.shape().size());
+  const Dims over = normalized("var", axes, {{"x", x}});
   const Tensor centred = x - mean(x, over, true);
   return sum(centred * centred, over, keepdim) / std::max(0.0, static_cast<double>(count(x.shape(), over) - correction));
 }
@@ -156,8 +157,9 @@ Array extreme_positions(const char* op, const Tensor& x, const Dims& axes, bool 
 }
 
 Tensor extreme_values(const char* op, const Tensor& x, const Axes& axes, bool keepdim, bool largest) {
-  require_defined(op, {{"x", x}});
-  const Dims over = axes.normalized(op, x.shape().size());
+  require_numbers(op, {{"x", x}});
+  const Dims over = normalized(op, axes, {{"x", x}});
+  if (over.empty()) return apart(op, x, x);
   const Tensor position(extreme_positions(op, x, over, false, largest));
   return reshape(gather(as_rows(x, over), -1, unsqueeze(position, -1)), reduced_shape(x.shape(), over, keepdim));
 }
@@ -170,38 +172,49 @@ Tensor max(const Tensor& x) { return max(x, all_axes("max", x)); }
 Tensor min(const Tensor& x) { return min(x, all_axes("min", x)); }
 
 Tensor argmax(const Tensor& x, std::int64_t axis, bool keepdim) {
-  require_defined("argmax", {{"x", x}});
-  return Tensor(extreme_positions("argmax", x, Axes(axis).normalized("argmax", x.shape().size()), keepdim, true));
+  require_numbers("argmax", {{"x", x}});
+  return Tensor(extreme_positions("argmax", x, normalized("argmax", axis, {{"x", x}}), keepdim, true));
 }
 Tensor argmin(const Tensor& x, std::int64_t axis, bool keepdim) {
-  require_defined("argmin", {{"x", x}});
-  return Tensor(extreme_positions("argmin", x, Axes(axis).normalized("argmin", x.shape().size()), keepdim, false));
+  require_numbers("argmin", {{"x", x}});
+  return Tensor(extreme_positions("argmin", x, normalized("argmin", axis, {{"x", x}}), keepdim, false));
 }
 
-namespace {
-// root(x) for x > 0 and 0 for 0, with gradient 0 there (the root's own is infinite).
-template <class Root>
-Tensor root_or_zero(const Tensor& x, Root root) {
-  const Tensor zero = x == 0;
-  return where(zero, zeros({}, x.dtype()), root(where(zero, ones({}, x.dtype()), x)));
+Tensor length_of(const char* op, const Tensor& x, const Dims& axes, bool keepdim, double more) {
+  const Array y = dispatch_float(op, x.dtype(), [&]<class T>() {
+    const Array squares = map<T, double>(x.array(), [](T v) { return static_cast<double>(v) * static_cast<double>(v); });
+    return map<double, T>(sum_array(squares, axes, keepdim), [more](double s) { return static_cast<T>(std::sqrt(s + more)); });
+  });
+  return record(op, y, {x}, [=, from = x.shape()](const Tensor& g, const Self& self) {
+    const Tensor length = restore_axes(self(y), from, axes), none = length == 0;
+    return masked_fill(restore_axes(g, from, axes), none, 0) * (x / masked_fill(length, none, 1));
+  });
 }
-}  // namespace
 
 Tensor stddev(const Tensor& x, const Axes& axes, bool keepdim, std::int64_t correction) {
   require_float("stddev", {{"x", x}});
-  const Dims over = axes.normalized("stddev", x.shape().size());
-  return root_or_zero(var(x, over, keepdim, correction), [](const Tensor& v) { return sqrt(v); });
+  const Dims over = normalized("stddev", axes, {{"x", x}});
+  const double n = static_cast<double>(count(x.shape(), over) - correction);
+  return length_of("stddev", x - mean(x, over, true), over, keepdim) / std::sqrt(std::max(0.0, n));
 }
+
+namespace {
+// x^e for x > 0 and 0 for 0, with gradient 0 there (that of a root is infinite).
+Tensor power_or_zero(const Tensor& x, double e) {
+  const Tensor zero = x == 0;
+  return masked_fill(pow(masked_fill(x, zero, 1), e), zero, 0);
+}
+}  // namespace
 
 Tensor norm(const Tensor& x, double p, const Axes& axes, bool keepdim) {
   require_float("norm", {{"x", x}});
   if (!(p > 0)) throw ConfigError(fmt::format("norm: p is {}, must be greater than 0", p));
-  const Dims over = axes.normalized("norm", x.shape().size());
+  const Dims over = normalized("norm", axes, {{"x", x}});
   if (std::isinf(p)) return extreme_values("norm", abs(x), over, keepdim, true);
   if (p == 1) return sum(abs(x), over, keepdim);
-  if (p == 2) return root_or_zero(sum(x * x, over, keepdim), [](const Tensor& s) { return sqrt(s); });
-  const auto to_the = [](double e) { return [e](const Tensor& t) { return pow(t, e); }; };
-  return root_or_zero(sum(root_or_zero(abs(x), to_the(p)), over, keepdim), to_the(1 / p));
+  if (p == 2) return length_of("norm", x, over, keepdim);
+  if (x.dtype() == float32) return to(norm(to(x, float64), p, over, keepdim), float32);  // where powers have room
+  return power_or_zero(sum(power_or_zero(abs(x), p), over, keepdim), 1 / p);
 }
 
 Tensor norm(const Tensor& x, double p) { return norm(x, p, all_axes("norm", x)); }
@@ -221,7 +234,7 @@ Tensor product_of_rows(Tensor x) {
 template <class F>
 Tensor reduce_to_truth(const char* op, const Tensor& x, const Axes& axes, bool keepdim, F f) {
   require_defined(op, {{"x", x}});
-  const Dims over = axes.normalized(op, x.shape().size());
+  const Dims over = normalized(op, axes, {{"x", x}});
   return Tensor(dispatch(x.dtype(), [&]<class T>() {
     return reduce_rows<T, bool>(x.array(), over, keepdim, [f](const T* row, std::int64_t n) {
       return f(row, row + n, [](T v) { return v != T(0); });
@@ -233,9 +246,10 @@ Tensor reduce_to_truth(const char* op, const Tensor& x, const Axes& axes, bool k
 
 Tensor prod(const Tensor& x, const Axes& axes, bool keepdim) {
   require_defined("prod", {{"x", x}});
-  const Dims over = axes.normalized("prod", x.shape().size());
-  const Tensor rows = as_rows(x.dtype() == boolean ? to(x, int64) : x, over);
-  return reshape(product_of_rows(rows), reduced_shape(x.shape(), over, keepdim));
+  const Dims over = normalized("prod", axes, {{"x", x}});
+  const Tensor factors = x.dtype() == boolean ? to(x, int64) : x;
+  if (over.empty()) return apart("prod", x, factors);
+  return apart("prod", x, reshape(product_of_rows(as_rows(factors, over)), reduced_shape(x.shape(), over, keepdim)));
 }
 
 Tensor prod(const Tensor& x) { return prod(x, all_axes("prod", x)); }
@@ -251,8 +265,8 @@ Tensor all(const Tensor& x, const Axes& axes, bool keepdim) {
 Tensor all(const Tensor& x) { return all(x, all_axes("all", x)); }
 
 Tensor cumsum(const Tensor& x, std::int64_t axis) {
-  require_defined("cumsum", {{"x", x}});
-  const auto i = normalize_axis("cumsum", axis, x.shape().size());
+  require_numbers("cumsum", {{"x", x}});
+  const auto i = normalize_axis("cumsum", axis, {{"x", x}});
   const Array in = x.array().transpose(i, x.shape().size() - 1).contiguous();
   Array y = Array::empty(in.shape(), in.dtype());
   const std::int64_t n = in.shape().back();

@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "framework/ops.h"
+#include "framework/ops/apart.h"
 #include "framework/ops/map.h"
 
 namespace gradus {
@@ -44,15 +45,14 @@ Tensor log_add(const Tensor& a, const Tensor& b) {
 }  // namespace
 
 Tensor cumprod(const Tensor& x, std::int64_t axis) {
-  require_defined("cumprod", {{"x", x}});
-  normalize_axis("cumprod", axis, x.shape().size());
-  if (x.dtype() == boolean) reject_dtype("cumprod", "numbers", x.dtype());
-  return scan(x, axis, [](const Tensor& before, const Tensor& own) { return before * own; });
+  require_numbers("cumprod", {{"x", x}});
+  normalize_axis("cumprod", axis, {{"x", x}});
+  return apart("cumprod", x, scan(x, axis, [](const Tensor& before, const Tensor& own) { return before * own; }));
 }
 
 Tensor logcumsumexp(const Tensor& x, std::int64_t axis) {
   require_float("logcumsumexp", {{"x", x}});
-  normalize_axis("logcumsumexp", axis, x.shape().size());
+  normalize_axis("logcumsumexp", axis, {{"x", x}});
   return scan(masked_fill(x, x == nothing, nothing), axis, log_add);  // what is -inf adds nothing: its gradient is 0
 }
 

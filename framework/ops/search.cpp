@@ -18,8 +18,9 @@ Tensor bincount(const Tensor& x, const Tensor& weights, std::int64_t minlength) 
     require<DTypeError>(weights.dtype() != boolean, "bincount", "weights must be numbers", {{"x", x}, {"weights", weights}});
   }
   constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
-  require_indices("bincount", "value", x, most);
+  require_indices("bincount", "value", x, most, {{"x", x}});
   const std::int64_t bins = x.numel() == 0 ? minlength : std::max(minlength, max(x).item<std::int64_t>() + 1);
+  require_addressable("bincount", {bins}, {{"x", x}, if_given("weights", weights)});
   return index_add(weights.defined() ? weights : ones(x.shape(), int64), x, {bins}, 0);
 }
 

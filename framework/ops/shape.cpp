@@ -36,20 +36,20 @@ Tensor reshape(const Tensor& x, const Shape& shape) {
 
 Tensor transpose(const Tensor& x, std::int64_t a, std::int64_t b) {
   require_defined("transpose", {{"x", x}});
-  const auto i = normalize_axis("transpose", a, x.shape().size()), j = normalize_axis("transpose", b, x.shape().size());
+  const auto i = normalize_axis("transpose", a, {{"x", x}}), j = normalize_axis("transpose", b, {{"x", x}});
   return record("transpose", x.array().transpose(i, j), {x}, [a, b](const Tensor& g) { return transpose(g, a, b); });
 }
 
 Tensor permute(const Tensor& x, const Dims& order) {
   require_defined("permute", {{"x", x}});
   const std::size_t rank = x.shape().size();
-  Axes(order).normalized("permute", rank);  // in range, none twice
+  normalized("permute", order, {{"x", x}});  // in range, none twice
   if (order.size() != rank) {
     throw AxisError(fmt::format("permute: {} must name every axis once{}", order.str(), describe({{"x", x}})));
   }
   Dims forward, back = Dims::filled(rank, 0);
   for (std::size_t i = 0; i < rank; ++i) {
-    forward.push_back(static_cast<std::int64_t>(normalize_axis("permute", order[i], rank)));
+    forward.push_back(static_cast<std::int64_t>(normalize_axis("permute", order[i], {{"x", x}})));
     back[static_cast<std::size_t>(forward[i])] = static_cast<std::int64_t>(i);
   }
   return record("permute", x.array().permute(forward), {x}, [back](const Tensor& g) { return permute(g, back); });
@@ -57,7 +57,7 @@ Tensor permute(const Tensor& x, const Dims& order) {
 
 Tensor squeeze(const Tensor& x, std::int64_t axis) {
   require_defined("squeeze", {{"x", x}});
-  const auto i = normalize_axis("squeeze", axis, x.shape().size());
+  const auto i = normalize_axis("squeeze", axis, {{"x", x}});
   require(x.shape()[i] == 1, "squeeze", "the axis must have size 1", {{"x", x}});
   Shape shape = x.shape();
   Strides strides = x.array().strides();
@@ -69,7 +69,8 @@ Tensor squeeze(const Tensor& x, std::int64_t axis) {
 
 Tensor unsqueeze(const Tensor& x, std::int64_t axis) {
   require_defined("unsqueeze", {{"x", x}});
-  const auto i = normalize_axis("unsqueeze", axis, x.shape().size() + 1);
+  require_rank("unsqueeze", x.shape().size() + 1, {{"x", x}});
+  const auto i = normalize_axis("unsqueeze", axis, {{"x", x}}, 1);
   Shape shape = x.shape();
   Strides strides = x.array().strides();
   shape.insert(i, 1);
@@ -111,7 +112,7 @@ Tensor unslice(const Tensor& g, const Shape& shape, std::int64_t axis, std::int6
 
 Tensor slice(const Tensor& x, std::int64_t axis, std::int64_t start, std::int64_t end, std::int64_t step) {
   require_defined("slice", {{"x", x}});
-  const auto i = normalize_axis("slice", axis, x.shape().size());
+  const auto i = normalize_axis("slice", axis, {{"x", x}});
   require<ConfigError>(step > 0, "slice", "the step must be at least 1", {{"x", x}});
   const std::int64_t size = x.shape()[i];
   const auto clip = [size](std::int64_t p) { return std::clamp<std::int64_t>(p < 0 ? p + size : p, 0, size); };
@@ -119,7 +120,7 @@ Tensor slice(const Tensor& x, std::int64_t axis, std::int64_t start, std::int64_
   Shape shape = x.shape();
   Strides strides = x.array().strides();
   step = std::min(step, std::max<std::int64_t>(size, 1));  // a longer one changes nothing, and could overflow
-  shape[i] = (last - first + step - 1) / step;
+  shape[i] = (last - first) / step + ((last - first) % step != 0);
   const std::int64_t offset = shape[i] ? first * strides[i] : 0;
   strides[i] *= step;
   return record("slice", x.array().view(shape, strides, offset), {x},
@@ -130,7 +131,7 @@ Tensor slice(const Tensor& x, std::int64_t axis, std::int64_t start, std::int64_
 
 Tensor select(const Tensor& x, std::int64_t axis, std::int64_t index) {
   require_defined("select", {{"x", x}});
-  const auto i = normalize_axis("select", axis, x.shape().size());
+  const auto i = normalize_axis("select", axis, {{"x", x}});
   if (index < 0 || index >= x.shape()[i]) {
     throw IndexError(fmt::format("select: index {} is outside [0, {}){}", index, x.shape()[i], describe({{"x", x}})));
   }
@@ -139,7 +140,7 @@ Tensor select(const Tensor& x, std::int64_t axis, std::int64_t index) {
 
 std::vector<Tensor> split(const Tensor& x, const Dims& sizes, std::int64_t axis) {
   require_defined("split", {{"x", x}});
-  const auto i = normalize_axis("split", axis, x.shape().size());
+  const auto i = normalize_axis("split", axis, {{"x", x}});
   std::int64_t rest = x.shape()[i];
   bool fits = true;
   for (auto s : sizes) fits = fits && s >= 0 && s <= rest, rest -= fits ? s : 0;
@@ -173,7 +174,7 @@ void cut(const Tensor& x, std::int64_t size, std::int64_t axis, std::vector<Tens
 
 std::vector<Tensor> split(const Tensor& x, std::int64_t size, std::int64_t axis) {
   require_defined("split", {{"x", x}});
-  normalize_axis("split", axis, x.shape().size());
+  normalize_axis("split", axis, {{"x", x}});
   require<ConfigError>(size > 0, "split", "the size of a part must be at least 1", {{"x", x}});
   std::vector<Tensor> parts;
   cut(x, size, axis, parts);
@@ -182,7 +183,7 @@ std::vector<Tensor> split(const Tensor& x, std::int64_t size, std::int64_t axis)
 
 std::vector<Tensor> chunk(const Tensor& x, std::int64_t chunks, std::int64_t axis) {
   require_defined("chunk", {{"x", x}});
-  const auto i = normalize_axis("chunk", axis, x.shape().size());
+  const auto i = normalize_axis("chunk", axis, {{"x", x}});
   require<ConfigError>(chunks > 0, "chunk", "the number of chunks must be at least 1", {{"x", x}});
   return split(x, std::max<std::int64_t>(0, x.shape()[i] - 1) / chunks + 1, axis);
 }
@@ -191,7 +192,7 @@ Tensor cat(const std::vector<Tensor>& xs, std::int64_t axis) {
   if (xs.empty()) throw ShapeError("cat: needs at least one tensor");
   const Tensor& first = xs.front();
   require_defined("cat", {{"first", first}});
-  const auto i = normalize_axis("cat", axis, first.shape().size());
+  const auto i = normalize_axis("cat", axis, {{"first", first}});
   Shape shape = first.shape();
   shape[i] = 0;
   for (const auto& x : xs) {
@@ -223,7 +224,8 @@ Tensor cat(const std::vector<Tensor>& xs, std::int64_t axis) {
 Tensor stack(const std::vector<Tensor>& xs, std::int64_t axis) {
   if (xs.empty()) throw ShapeError("stack: needs at least one tensor");
   require_defined("stack", {{"first", xs.front()}});
-  normalize_axis("stack", axis, xs.front().shape().size() + 1);
+  require_rank("stack", xs.front().shape().size() + 1, {{"first", xs.front()}});
+  normalize_axis("stack", axis, {{"first", xs.front()}}, 1);
   std::vector<Tensor> rows;
   for (const auto& x : xs) {
     require_defined("stack", {{"first", xs.front()}, {"other", x}});

@@ -30,7 +30,7 @@ Array along(const char* op, std::size_t axis, Kernel kernel, const Arrays&... in
 
 Tensor softmax(const Tensor& x, std::int64_t axis) {
   require_float("softmax", {{"x", x}});
-  const auto i = normalize_axis("softmax", axis, x.shape().size());
+  const auto i = normalize_axis("softmax", axis, {{"x", x}});
   const Array y = along("softmax", i, [](auto rows, auto n, auto* in, auto*, auto* out) { kernels::softmax(rows, n, in, out); }, x.array());
   return record("softmax", y, {x}, [=](const Tensor& g, const Self& self) {
     if (!grad_enabled()) {
@@ -44,7 +44,7 @@ Tensor softmax(const Tensor& x, std::int64_t axis) {
 
 Tensor log_softmax(const Tensor& x, std::int64_t axis) {
   require_float("log_softmax", {{"x", x}});
-  const auto i = normalize_axis("log_softmax", axis, x.shape().size());
+  const auto i = normalize_axis("log_softmax", axis, {{"x", x}});
   const Array y = along("log_softmax", i, [](auto rows, auto n, auto* in, auto*, auto* out) { kernels::log_softmax(rows, n, in, out); }, x.array());
   return record("log_softmax", y, {x}, [=](const Tensor& g, const Self& self) {
     if (!grad_enabled()) {
@@ -57,7 +57,7 @@ Tensor log_softmax(const Tensor& x, std::int64_t axis) {
 
 Tensor logsumexp(const Tensor& x, std::int64_t axis, bool keepdim) {
   require_float("logsumexp", {{"x", x}});
-  const auto i = normalize_axis("logsumexp", axis, x.shape().size());
+  const auto i = normalize_axis("logsumexp", axis, {{"x", x}});
   const Array in = axis_last(x.array(), i);
   const auto at = static_cast<std::int64_t>(i);
   Shape rows = in.shape();

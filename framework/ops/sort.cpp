@@ -41,8 +41,8 @@ Tensor first_in_order(const char* op, const Tensor& x, std::size_t axis, std::in
 }
 
 Sorted sorted(const char* op, const Tensor& x, std::int64_t axis, bool descending) {
-  require_defined(op, {{"x", x}});
-  const auto i = normalize_axis(op, axis, x.shape().size());
+  require_numbers(op, {{"x", x}});
+  const auto i = normalize_axis(op, axis, {{"x", x}});
   const Tensor positions = first_in_order(op, x, i, x.shape()[i], descending);
   return {gather(x, axis, positions), positions};
 }
@@ -57,8 +57,8 @@ Tensor argsort(const Tensor& x, std::int64_t axis, bool descending) {
 }
 
 TopK topk(const Tensor& x, std::int64_t k, std::int64_t axis) {
-  require_defined("topk", {{"x", x}});
-  const auto i = normalize_axis("topk", axis, x.shape().size());
+  require_numbers("topk", {{"x", x}});
+  const auto i = normalize_axis("topk", axis, {{"x", x}});
   if (k < 0 || k > x.shape()[i]) {
     throw ShapeError(fmt::format("topk: k = {} is outside [0, {}]{}", k, x.shape()[i], describe({{"x", x}})));
   }
@@ -67,8 +67,8 @@ TopK topk(const Tensor& x, std::int64_t k, std::int64_t axis) {
 }
 
 Tensor median(const Tensor& x, std::int64_t axis, bool keepdim) {
-  require_defined("median", {{"x", x}});
-  const std::int64_t n = x.shape()[normalize_axis("median", axis, x.shape().size())];
+  require_numbers("median", {{"x", x}});
+  const std::int64_t n = x.shape()[normalize_axis("median", axis, {{"x", x}})];
   require(n > 0, "median", "of no elements has no value", {{"x", x}});
   const Tensor values = sorted("median", x, axis, false).values;
   Tensor middle = slice(values, axis, (n - 1) / 2, (n - 1) / 2 + 1);
@@ -80,7 +80,7 @@ Tensor median(const Tensor& x, std::int64_t axis, bool keepdim) {
 }
 
 Tensor median(const Tensor& x) {
-  require_defined("median", {{"x", x}});
+  require_numbers("median", {{"x", x}});
   return median(reshape(x, {x.numel()}), 0);
 }
 

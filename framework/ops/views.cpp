@@ -4,20 +4,20 @@
 #include <limits>
 
 #include "framework/ops.h"
-#include "framework/ops/check.h"
+#include "framework/ops/apart.h"
 
 namespace gradus {
 
 Tensor movedim(const Tensor& x, const Dims& from, const Dims& to) {
   require_defined("movedim", {{"x", x}});
   const std::size_t rank = x.shape().size();
-  const Dims moved = Axes(from).normalized("movedim", rank), goals = Axes(to).normalized("movedim", rank);  // none twice
+  const Dims moved = normalized("movedim", from, {{"x", x}}), goals = normalized("movedim", to, {{"x", x}});  // none twice
   if (from.size() != to.size()) {
     throw AxisError(fmt::format("movedim: {} and {} must name as many axes{}", from.str(), to.str(), describe({{"x", x}})));
   }
   Dims order = Dims::filled(rank, 0);
   for (std::size_t i = 0; i < from.size(); ++i) {
-    order[normalize_axis("movedim", to[i], rank)] = static_cast<std::int64_t>(normalize_axis("movedim", from[i], rank));
+    order[normalize_axis("movedim", to[i], {{"x", x}})] = static_cast<std::int64_t>(normalize_axis("movedim", from[i], {{"x", x}}));
   }
   std::int64_t next = 0;  // the axes that stay fill the places that are left
   for (std::size_t i = 0; i < rank; ++i) {
@@ -32,8 +32,8 @@ Tensor movedim(const Tensor& x, std::int64_t from, std::int64_t to) { return mov
 
 Tensor flatten(const Tensor& x, std::int64_t first, std::int64_t last) {
   require_defined("flatten", {{"x", x}});
-  const std::size_t rank = std::max<std::size_t>(x.shape().size(), 1);
-  const std::size_t begin = normalize_axis("flatten", first, rank), end = normalize_axis("flatten", last, rank) + 1;
+  const std::size_t rank = std::max<std::size_t>(x.shape().size(), 1), more = rank - x.shape().size();
+  const std::size_t begin = normalize_axis("flatten", first, {{"x", x}}, more), end = normalize_axis("flatten", last, {{"x", x}}, more) + 1;
   if (begin >= end) throw AxisError(fmt::format("flatten: axis {} comes after axis {}{}", first, last, describe({{"x", x}})));
   if (x.dim() == 0) return reshape(x, {1});
   const Shape& from = x.shape();
@@ -79,7 +79,7 @@ Tensor put_on_diagonal(const Tensor& g, const Shape& shape, const Diagonal& d) {
 Tensor diagonal(const Tensor& x, std::int64_t offset, std::int64_t axis1, std::int64_t axis2) {
   require_defined("diagonal", {{"x", x}});
   require(x.dim() >= 2, "diagonal", "needs at least two axes", {{"x", x}});
-  const auto i = normalize_axis("diagonal", axis1, x.shape().size()), j = normalize_axis("diagonal", axis2, x.shape().size());
+  const auto i = normalize_axis("diagonal", axis1, {{"x", x}}), j = normalize_axis("diagonal", axis2, {{"x", x}});
   if (i == j) throw AxisError(fmt::format("diagonal: axes {} and {} are the same{}", axis1, axis2, describe({{"x", x}})));
   // Farther off there is nothing either, and its negative could overflow.
   const Diagonal d{i, j, std::clamp(offset, -x.shape()[i], x.shape()[j])};
@@ -89,11 +89,12 @@ Tensor diagonal(const Tensor& x, std::int64_t offset, std::int64_t axis1, std::i
 Tensor diag(const Tensor& x, std::int64_t offset) {
   require_defined("diag", {{"x", x}});
   require(x.dim() == 1 || x.dim() == 2, "diag", "needs a vector or a matrix", {{"x", x}});
-  if (x.dim() == 2) return diagonal(x, offset);
+  if (x.dim() == 2) return apart("diag", x, diagonal(x, offset));
   std::int64_t n;
   if (offset == std::numeric_limits<std::int64_t>::min() || __builtin_add_overflow(x.size(0), std::abs(offset), &n)) {
     throw ShapeError(fmt::format("diag: a matrix with offset {} is too large{}", offset, describe({{"x", x}})));
   }
+  require_addressable("diag", {n, n}, {{"x", x}});
   return put_on_diagonal(x, {n, n}, {0, 1, offset});
 }
 
@@ -121,17 +122,19 @@ Tensor add_windows(const Tensor& g, const Shape& shape, std::int64_t axis, std::
 
 Tensor unfold(const Tensor& x, std::int64_t axis, std::int64_t size, std::int64_t step) {
   require_defined("unfold", {{"x", x}});
-  const auto i = normalize_axis("unfold", axis, x.shape().size());
+  const auto i = normalize_axis("unfold", axis, {{"x", x}});
   require<ConfigError>(step > 0, "unfold", "the step must be at least 1", {{"x", x}});
   if (size < 0 || size > x.shape()[i]) {
     throw ShapeError(fmt::format("unfold: a window of {} elements is outside [0, {}]{}", size, x.shape()[i],
                                  describe({{"x", x}})));
   }
-  step = std::min(step, x.shape()[i] + 1);  // a longer one changes nothing, and could overflow
+  require_rank("unfold", x.shape().size() + 1, {{"x", x}});
+  step = std::min(step - 1, x.shape()[i]) + 1;  // a longer one changes nothing, and could overflow
   Shape shape = x.shape();
   Strides strides = x.array().strides();
   shape[i] = (x.shape()[i] - size) / step + 1;
   shape.push_back(size);
+  require_addressable("unfold", shape, {{"x", x}});
   strides.push_back(strides[i]);
   strides[i] *= step;
   return record("unfold", x.array().view(shape, strides), {x},
@@ -139,6 +142,9 @@ Tensor unfold(const Tensor& x, std::int64_t axis, std::int64_t size, std::int64_
 }
 
 std::vector<Tensor> meshgrid(const std::vector<Tensor>& axes) {
+  if (axes.size() > Dims::max_rank) {
+    throw RankError(fmt::format("meshgrid: grids of {} axes, at most {} are supported", axes.size(), Dims::max_rank));
+  }
   Shape shape;
   for (const auto& x : axes) {
     require_same_dtype("meshgrid", {{"first", axes.front()}, {"other", x}});

@@ -1,7 +1,5 @@
 #include "framework/ops/windows.h"
 
-#include <limits>
-
 #include "framework/convolution.h"
 
 namespace gradus {
@@ -24,15 +22,6 @@ Size2 in_two_axes(Size2 value, std::int64_t axes, std::int64_t neutral) {
 
 Tensor as_images(const Tensor& x) { return x.dim() == 3 ? unsqueeze(x, 2) : x; }
 Tensor from_images(const Tensor& y, std::int64_t axes) { return axes == 1 ? squeeze(y, 2) : y; }
-
-void require_addressable(const char* op, const Shape& shape, std::initializer_list<Operand> operands) {
-  std::int64_t n = 1;
-  bool fits = true;
-  for (auto size : shape) fits = fits && !__builtin_mul_overflow(n, std::max<std::int64_t>(size, 1), &n);
-  constexpr auto most = std::numeric_limits<std::int64_t>::max() / 16;
-  if (!fits || n > most)
-    throw ShapeError(fmt::format("{}: the sizes {} do not fit 64 bits{}", op, shape.str(), describe(operands)));
-}
 
 namespace {
 

@@ -23,8 +23,6 @@ Tensor from_images(const Tensor& y, std::int64_t axes);
 // The windows over an image of (channels, size). ShapeError when none fits, or sizes do not fit 64 bits.
 kernels::Windows windows_over(const char* op, std::int64_t axes, std::int64_t channels, Size2 size,
                               const WindowSettings& s, std::initializer_list<Operand> operands);
-// ShapeError unless an array of this shape can be addressed.
-void require_addressable(const char* op, const Shape& shape, std::initializer_list<Operand> operands);
 
 // What a convolution multiplies: x (images, channels, height, width), y (images, outputs, windows down, windows across) and
 // their weight (outputs, channels / groups, kernel height, kernel width).

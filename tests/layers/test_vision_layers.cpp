@@ -201,6 +201,16 @@ TEST_CASE("layers: weight norm") {
   auto copy = clone(layer);
   CHECK(copy(to(x, float64)).to_vector() == layer(to(x, float64)).to_vector());
   CHECK(trainable_parameters(layer).size() == 3);
+  Linear dead{3, 2};
+  {
+    NoGrad guard;
+    select(dead.weight, 0, 1).assign(zeros({3}));
+  }
+  CHECK_THROWS_AS(weight_norm(std::move(dead)), ConfigError);
+  Linear faint{3, 2};
+  init::constant(faint.weight, 1e-25);  // its square is 0 in float32
+  const auto normed = weight_norm(std::move(faint));
+  CHECK(all(isfinite(normed.weight())).item<bool>());
 }
 
 TEST_CASE("layers: spectral norm") {

@@ -46,6 +46,14 @@ OpCase ties(OpCase row) {
   return whole_numbers(row);
 }
 
+// All elements of both are 1: the central difference at such a kink is half of each one-sided one, and has no derivative itself.
+OpCase of_equals(const char* op, const char* said, Two f) {
+  OpCase row = two(op, said, f, real({2, 3}, 1, 1), real({3}, 1, 1), [](double x, double) { return x; });
+  row.variant = "of equals";
+  row.twice = false;
+  return whole_numbers(row);
+}
+
 }  // namespace
 
 Rows arithmetic_rows() {
@@ -127,6 +135,8 @@ Rows arithmetic_rows() {
           [](double x) { return std::pow(x, -0.7); }),
       ties(two("maximum", "maximum: ", maximum, distinct({2, 3}), distinct({3}, 0.05), [](double x, double y) { return std::max(x, y); })),
       ties(two("minimum", "minimum: ", minimum, distinct({2, 3}), distinct({3}, 0.05), [](double x, double y) { return std::min(x, y); })),
+      of_equals("maximum", "maximum: ", maximum),
+      of_equals("minimum", "minimum: ", minimum),
   };
 }
 

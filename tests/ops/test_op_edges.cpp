@@ -199,6 +199,29 @@ TEST_CASE("attention: a mask without axes holds for all queries and keys") {
   CHECK(sum(attention_weights(q, q, none)).item() == 0);
 }
 
+TEST_CASE("attention: NaN in keys that nobody may attend changes nothing, however it is computed") {
+  Generator generator(5);
+  const auto values = [&] { return randn({2, 1, 3, 4}, float64, generator); };
+  const Tensor q = values(), k = values(), v = values(), padding = reshape(tensor({{true, true, false}, {true, false, false}}), {2, 1, 1, 3});
+  const auto attend = [&](double hidden, int way) {
+    const Tensor hide = unsqueeze(squeeze(logical_not(padding), -2), -1);
+    const Tensor query = Tensor(q.array(), true), key = masked_fill(k, hide, hidden).set_requires_grad(),
+                 value = masked_fill(v, hide, hidden).set_requires_grad();
+    AttentionOptions o{.mask = padding};
+    if (way == 1) o.bias = zeros({}, float64);
+    const Tensor y = scaled_dot_product_attention(query, key, value, o);
+    const Gradients g = grad(sum(y * y), {query, key, value}, {}, {.create_graph = way == 2});
+    Numbers all = numbers(y);
+    for (const Tensor& part : g) for (const double x : numbers(part)) all.push_back(x);
+    return all;
+  };
+  for (const int way : {0, 1, 2}) {  // the kernel, the composition, the kernel's gradient as a composition
+    CAPTURE(way);
+    check_same(attend(NaN, way), attend(7, 0));
+    check_same(attend(inf, way), attend(7, 0));
+  }
+}
+
 TEST_CASE("cumsum, prod, prelu, kl_div: gradients at their edges") {
   const auto gradient = [](const Tensor& y, const Tensor& x, const Tensor& g) {
     return grad(y, {x}, g)[0].to_vector<double>();
@@ -213,4 +236,112 @@ TEST_CASE("cumsum, prod, prelu, kl_div: gradients at their edges") {
   CHECK(gradient(sum(prelu(tensor({double(INFINITY), -2.}), w)), w, {}) == std::vector<double>{-2});
   const Tensor log_p = tensor({-0.5, -1.}), log_t = tensor({double(-INFINITY), -1.});
   CHECK(kl_div(log_p, log_t, {.log_target = true, .reduction = Reduction::sum}).item() == doctest::Approx(0));
+}
+
+TEST_CASE("ops at their edges: squares that leave float32's range") {
+  const auto scaled = [](double scale, Function f) { return [=](const Tensor& x) { return f(x * scale) * (1 / scale); }; };
+  for (const double scale : {1e25, 1e-25}) {
+    check_op("norm", scaled(scale, [](const Tensor& x) { return norm(x); }), {3, -4, 0}, {5}, {0.6, -0.8, 0});
+    check_op("norm, p = 3", scaled(scale, [](const Tensor& x) { return norm(x, 3); }), {3, -4, 5}, {6}, {0.25, -4.0 / 9, 25.0 / 36});
+    check_op("stddev", scaled(scale, [](const Tensor& x) { return stddev(x, 0); }), {1, 2, 4}, {std::sqrt(7.0 / 3)},
+             {-4 / std::sqrt(84.0), -1 / std::sqrt(84.0), 5 / std::sqrt(84.0)});
+    check_op("rms_norm", [=](const Tensor& x) { return rms_norm(x * scale, {}, 0); }, {3, 4}, {0.6 * std::sqrt(2), 0.8 * std::sqrt(2)},
+             {0.032 * std::sqrt(2), -0.024 * std::sqrt(2)});
+    check_op("cosine_similarity",
+             [=](const Tensor& x) { return cosine_similarity(x * scale, given({1, 2, 2}, x.dtype()) * scale, 0, 0); }, {3, 4, 0}, {11.0 / 15},
+             {-8.0 / 375, 2.0 / 125, 2.0 / 15});
+  }
+  check_op("triplet_margin", scaled(1e25, [](const Tensor& x) {
+             return triplet_margin(x, zeros_like(x), given({3e25, 0}, x.dtype()), {.margin = 0});
+           }), {3, 4}, {1}, {0.6, -0.2});
+  // with create_graph layer_norm is differentiated as a composition
+  const Tensor x = given({1, 2, 4}, float32).set_requires_grad(), weights = given({1, 2, 4}, float32);
+  const Tensor loss = sum(weights * layer_norm(x * 1e25, {}, {}));
+  const auto kernel = numbers(grad(loss, {x}, {}, {.retain_graph = true})[0]);
+  const auto composed = numbers(grad(loss, {x}, {}, {.create_graph = true})[0]);
+  CHECK(kernel[0] != 0);
+  for (std::size_t i = 0; i < 3; ++i) CHECK(composed[i] == doctest::Approx(kernel[i]).epsilon(1e-4));
+}
+
+TEST_CASE("ops at their edges: gradients of gradients are finite where the gradient is") {
+  // d(sum of d(sum of f)/d(first))/d(second) of f(first, second)
+  const auto mixed = [](const std::function<Tensor(const Tensor&, const Tensor&)>& f, const Numbers& of, const Numbers& and_of, bool by_first) {
+    const Tensor a = given(of).set_requires_grad(), b = given(and_of).set_requires_grad();
+    const Tensor g = grad(sum(f(a, b)), {by_first ? a : b}, {}, {.create_graph = true})[0];
+    const Gradients second = grad(sum(g), {a, b});
+    return std::vector<Numbers>{numbers(second[0]), second[1].defined() ? numbers(second[1]) : Numbers()};
+  };
+  const auto root_above_0 = [](const Tensor& x, const Tensor& w) { return where(x > 0, sqrt(x), zeros_like(x)) * w; };
+  check_op("sqrt where positive", [&](const Tensor& x) { return root_above_0(x, ones_like(x)); }, {0, 1, -1}, {0, 1, 0}, {0, 0.5, 0});
+  check_same(mixed(root_above_0, {0, 1, -1, 4}, {1, 1, 1, 0}, true)[0], {0, -0.25, 0, 0});
+  check_same(mixed(root_above_0, {0, 1, -1, 4}, {1, 1, 1, 0}, true)[1], {0, 0.5, 0, 0.25});  // a weight of 0 hides nothing
+
+  const auto power = [](const Tensor& x, const Tensor& e) { return pow(x, e); };
+  check_same(mixed(power, {0, 1, 0, 1, 0, 1, 4}, {0, 0, 1, 1, 2, 2, 0.5}, true)[0], {0, 0, 0, 0, 2, 2, -1.0 / 32});
+  check_same(mixed(power, {2, 4}, {0, 0.5}, true)[1], {0.5, 0.5 + 0.25 * std::log(4.0)});
+  check_same(mixed(power, {0, 0, 0, 2}, {0, 1, 2, 0}, false)[0], {0, 0, 0, 0.5});
+  check_same(mixed(power, {0, 0, 0, 2}, {0, 1, 2, 0}, false)[1], {0, 0, 0, std::log(2.0) * std::log(2.0)});
+  check_op("pow of several exponents", [](const Tensor& x) { return pow(x, given({0, 1, 2}, x.dtype())); }, {3}, {1, 3, 9}, {7});
+  check_op("exponents of one number", [](const Tensor& e) { return pow(full({}, 0, e.dtype()), e); }, {0, 1, -1}, {1, 0, inf}, {0, 0, -inf});
+  check_op("pow of exponent 0", [](const Tensor& x) { return pow(x, zeros_like(x)); }, {0, NaN, inf, -2}, {1, 1, 1, 1}, {0, 0, 0, 0});
+
+  const auto cross_entropy_of_two = [](const Tensor& p, const Tensor& t) { return binary_cross_entropy(p, t, Reduction::none); };
+  check_same(mixed(cross_entropy_of_two, {0, 1, 0.5}, {0, 1, 0.5}, false)[0], {-1, -1, -4});
+  check_op("binary_cross_entropy of targets",
+           [=](const Tensor& t) { return binary_cross_entropy(given({0, 1, 0.25}, t.dtype()), t, Reduction::none); }, {0, 1, 0.5},
+           {0, 0, -0.5 * std::log(0.1875)}, {100, -100, std::log(3.0)});
+}
+
+TEST_CASE("ops at their edges: settings that float32 rounds to 0, and huge views") {
+  for (const double beta : {1e-50, 1e-40}) {
+    check_op("smooth_l1", [=](const Tensor& x) { return smooth_l1(x, zeros_like(x), beta, Reduction::none); }, {-3, 0, 2}, {3, 0, 2}, {-1, 0, 1});
+  }
+  const Tensor endless = expand(ones({1}), {INT64_MAX});
+  CHECK(slice(endless, 0, 0, INT64_MAX, 2).size(0) == std::int64_t{1} << 62);
+  CHECK(slice(endless, 0, 1, INT64_MAX, INT64_MAX).size(0) == 1);
+
+  const std::int64_t huge = std::int64_t{1} << 50;
+  for (const Function& f : {Function([](const Tensor& x) { return flip(x, 1); }), Function([](const Tensor& x) { return roll(x, {1}, {1}); }),
+                            Function([](const Tensor& x) { return repeat(x, {1, 2}); }),
+                            Function([](const Tensor& x) { return repeat_interleave(x, 2, 1); })}) {
+    const Tensor nothing = zeros({0, huge}).set_requires_grad(), y = f(nothing);
+    CHECK(y.size(0) == 0);
+    CHECK(y.size(1) >= huge);
+    CHECK(grad(sum(y), {nothing})[0].shape() == nothing.shape());
+  }
+}
+
+TEST_CASE("ops that may change nothing give a new tensor all the same") {
+  const Tensor x = tensor({1., 2., 3.}).set_requires_grad(), one = tensor({{5.}}).set_requires_grad();
+  const std::vector<std::pair<Tensor, Function>> calls{
+      {x, [](const Tensor& t) { return repeat(t, {1}); }},
+      {x, [](const Tensor& t) { return tile(t, {}); }},
+      {x, [](const Tensor& t) { return pad(t, {{0, 0}}); }},
+      {x, [](const Tensor& t) { return pad(t, {{0, 0}}, Padding::reflect); }},
+      {x, [](const Tensor& t) { return flip(t, Dims{}); }},
+      {x, [](const Tensor& t) { return roll(t, {}, {}); }},
+      {x, [](const Tensor& t) { return einsum("i->i", {t}); }},
+      {x, [](const Tensor& t) { return max(t, Dims{}); }},
+      {x, [](const Tensor& t) { return prod(t, Dims{}); }},
+      {x, [](const Tensor& t) { return sum(t, Dims{}); }},
+      {x, [](const Tensor& t) { return sum_to(t, {3}); }},
+      {one, [](const Tensor& t) { return einsum("ij->ji", {t}); }},
+      {one, [](const Tensor& t) { return einsum("ii->i", {t}); }},
+      {one, [](const Tensor& t) { return diag(t); }},
+      {one, [](const Tensor& t) { return cumprod(t, 0); }},
+      {one, [](const Tensor& t) { return prod(t); }},
+      {one, [](const Tensor& t) { return prod(t, 0); }},
+      {one, [](const Tensor& t) { return roll(t, 1); }},
+  };
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    CAPTURE(i);
+    const auto& [from, f] = calls[i];
+    const Numbers before = numbers(from);
+    const Tensor y = f(from);
+    CHECK(numbers(y) == before);
+    CHECK(numbers(grad(sum(y), {from})[0]) == Numbers(before.size(), 1));
+    NoGrad guard;
+    f(from).assign(full({}, 7));
+    CHECK(numbers(from) == before);
+  }
 }

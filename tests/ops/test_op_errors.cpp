@@ -1,0 +1,129 @@
+// What errors say beyond the name of the op and the rule: every operand, also where the sizes themselves are the fault.
+#include <doctest/doctest.h>
+
+#include "framework/convolution.h"
+#include "framework/error.h"
+#include "framework/losses.h"
+
+using namespace gradus;
+
+namespace {
+
+// What a call says that must throw exactly an E.
+template <class E, class F>
+std::string said(F call) {
+  try {
+    call();
+  } catch (const Error& e) {
+    CHECK_MESSAGE(typeid(e) == typeid(E), e.what());
+    return e.what();
+  }
+  FAIL_CHECK("nothing was thrown");
+  return "";
+}
+
+// The message starts with the op and shows every one of these.
+template <class E, class F>
+void check_said(const std::string& op, const std::vector<std::string>& shown, F call) {
+  const std::string message = said<E>(call);
+  INFO(message);
+  CHECK(message.rfind(op + ": ", 0) == 0);
+  for (const auto& text : shown) CHECK_MESSAGE(message.find(text) != std::string::npos, text);
+}
+
+constexpr std::int64_t huge = std::int64_t{1} << 40;
+const auto x = [] { return ones({2, 3}); };
+
+}  // namespace
+
+TEST_CASE("errors: results too large to exist name the op and its operands") {
+  const std::vector<std::string> shape{"(2, 3) float32"};
+  check_said<ShapeError>("repeat", shape, [] { return repeat(x(), {huge, huge}); });
+  check_said<ShapeError>("repeat", shape, [] { return repeat(x(), {std::int64_t{1} << 58, 1}); });
+  check_said<ShapeError>("tile", shape, [] { return tile(x(), {huge, huge}); });
+  check_said<ShapeError>("repeat_interleave", shape, [] { return repeat_interleave(x(), std::int64_t{1} << 61, 0); });
+  check_said<ShapeError>("pad", shape, [] { return pad(x(), {{huge, 0}, {huge, 0}}); });
+  check_said<ShapeError>("pad", shape, [] { return pad(x(), {{0, std::int64_t{1} << 61}}); });
+  check_said<ShapeError>("diag", {"(3,) float32"}, [] { return diag(ones({3}), huge); });
+  check_said<ShapeError>("diag", {"(3,) float32"}, [] { return diag(ones({3}), std::int64_t{1} << 31); });
+  const Tensor row = expand(ones({1}), {huge});
+  const std::vector<std::string> rows{"(1099511627776,) float32"};
+  check_said<ShapeError>("unfold", rows, [&] { return unfold(row, 0, huge / 2, 1); });
+  check_said<ShapeError>("outer", rows, [&] { return outer(row, row); });
+  check_said<ShapeError>("*", {"a  (1099511627776, 1) float32", "b  (1099511627776,) float32"}, [&] { return unsqueeze(row, 1) * row; });
+  check_said<ShapeError>("bincount", {"(1,) int64"}, [] { return bincount(tensor({INT64_MAX - 1})); });
+  check_said<ShapeError>("bincount", {"(1,) int64"}, [] { return bincount(tensor({1}), {}, INT64_MAX); });
+}
+
+TEST_CASE("errors: results of more than 8 axes name the op and its operands") {
+  const Tensor deep = ones({1, 1, 1, 1, 1, 1, 1, 1}), ids = zeros({1, 1, 1, 1, 1, 1, 1, 1}, int64);
+  const std::vector<std::string> shape{"(1, 1, 1, 1, 1, 1, 1, 1) float32"}, id_shape{"(1, 1, 1, 1, 1, 1, 1, 1) int64"};
+  check_said<RankError>("unfold", shape, [&] { return unfold(deep, 0, 1, 1); });
+  check_said<RankError>("unsqueeze", shape, [&] { return unsqueeze(deep, 0); });
+  check_said<RankError>("stack", shape, [&] { return stack({deep, deep}); });
+  check_said<RankError>("one_hot", id_shape, [&] { return one_hot(ids, 3); });
+  check_said<RankError>("embedding", {"(1, 1, 1, 1, 1, 1, 1, 1) int64", "(2, 3) float32"}, [&] { return embedding(ids, x()); });
+  check_said<RankError>("index_put", shape, [&] { return index_put(deep, {zeros({1, 1}, int64)}, ones({})); });
+  check_said<RankError>("meshgrid", {"9 axes"}, [] { return meshgrid(std::vector<Tensor>(9, ones({1}))); });
+  CHECK(max(deep, Dims{}).shape() == deep.shape());
+  CHECK(prod(deep, Dims{}).shape() == deep.shape());
+  CHECK(max(deep).item() == 1);
+}
+
+TEST_CASE("errors: operands that were not given are shown as such") {
+  const Tensor wide = ones({1, 1, 1, 1}, float64), image = ones({1, 1, 2, 2});
+  for (const auto& [op, call] : std::vector<std::pair<std::string, std::function<Tensor()>>>{
+           {"conv2d", [&] { return conv2d(image, wide); }},
+           {"conv_transpose2d", [&] { return conv_transpose2d(image, wide); }},
+           {"layer_norm", [&] { return layer_norm(x(), ones({3}, float64), {}); }},
+           {"linear", [&] { return linear(x(), ones({4, 3}, float64)); }},
+           {"linear_cross_entropy", [&] { return linear_cross_entropy(x(), ones({4, 3}, float64), {}, tensor({0, 1})); }}}) {
+    check_said<DTypeError>(op, {"float32", "float64", "undefined"}, call);
+  }
+  check_said<DTypeError>("rms_norm", {"(3,) float64"}, [] { return rms_norm(x(), ones({3}, float64)); });
+}
+
+TEST_CASE("errors: every operand is shown") {
+  const std::vector<std::string> both{"(2, 3) float32", "(1,) int64"};
+  const Tensor nine = tensor({9});
+  check_said<AxisError>("sum", {"x  (2, 3) float32"}, [] { return sum(x(), 5); });
+  check_said<AxisError>("mean", {"x  (2, 3) float32"}, [] { return mean(x(), {0, -2}); });
+  check_said<AxisError>("softmax", {"x  (2, 3) float32"}, [] { return softmax(x(), 2); });
+  check_said<AxisError>("gather", both, [&] { return gather(x(), 7, nine); });
+  check_said<AxisError>("cat", {"(2, 3) float32"}, [] { return cat({x(), x()}, 2); });
+  check_said<AxisError>("transpose", {"(2, 3) float32"}, [] { return transpose(x(), 0, 2); });
+  check_said<IndexError>("embedding", both, [&] { return embedding(nine, x()); });
+  check_said<IndexError>("index_select", both, [&] { return index_select(x(), 0, nine); });
+  check_said<IndexError>("cross_entropy", {"(2, 3) float32", "(2,) int64", "class 9 at position (1,)"}, [] { return cross_entropy(x(), tensor({0, 9})); });
+  check_said<IndexError>("one_hot", {"(1,) int64"}, [&] { return one_hot(nine, 3); });
+  check_said<IndexError>("index_put", both, [&] { return index_put(x(), {nine}, ones({3})); });
+  check_said<ShapeError>("+", {"a  (2, 3) float32", "b  (4,) float32"}, [] { return x() + ones({4}); });
+  check_said<ShapeError>("where", {"(5,) bool", "(2, 3) float32", "(3,) float32"}, [] { return where(ones({5}, boolean), x(), ones({3})); });
+  check_said<ShapeError>("matmul", {"(2, 1, 3) float32", "(5, 3, 1) float32"}, [] { return matmul(ones({2, 1, 3}), ones({5, 3, 1})); });
+  check_said<ShapeError>("masked_select", {"(2, 3) float32", "(4,) bool"}, [] { return masked_select(x(), ones({4}, boolean)); });
+  const Tensor flags = ones({2, 3}, boolean);
+  for (const auto& [op, call] : std::vector<std::pair<std::string, std::function<Tensor()>>>{
+           {"sort", [&] { return sort(flags).values; }}, {"argsort", [&] { return argsort(flags); }},
+           {"median", [&] { return median(flags); }},    {"topk", [&] { return topk(flags, 1).values; }},
+           {"max", [&] { return max(flags); }},          {"argmin", [&] { return argmin(flags, 0); }},
+           {"cumsum", [&] { return cumsum(flags, 0); }}, {"cumprod", [&] { return cumprod(flags, 0); }}}) {
+    check_said<DTypeError>(op, {"needs numbers", "(2, 3) bool"}, call);
+  }
+}
+
+TEST_CASE("errors: assign refuses a view whose elements share a place") {
+  const Tensor line = zeros({40000});
+  for (const Tensor& view : {unfold(line, 0, 3, 1), unfold(line, 0, 20000, 10000), expand(slice(line, 0, 0, 1), {4}), expand(zeros({}), {2, 2})}) {
+    const std::string message = said<ShapeError>([&] { view.assign(ones({})); });
+    CHECK_MESSAGE(message.find("assign: ") == 0, message);
+  }
+  CHECK(sum(line).item() == 0);
+  unfold(line, 0, 4, 4).assign(ones({4}));  // windows side by side
+  CHECK(sum(line).item() == 40000);
+  const Tensor block = zeros({3, 4, 5});
+  for (const Tensor& view : {diagonal(block), diagonal(block, 1, 2, 0), permute(block, {2, 0, 1}), slice(transpose(block, 0, 2), 1, 0, 4, 3),
+                             expand(block, {1, 1, 3, 4, 5})}) {
+    view.assign(full({}, 1));
+    CHECK(sum(view).item() == static_cast<double>(view.numel()));
+  }
+}
