@@ -21,6 +21,12 @@ if(test_sources)
     # A filter that selects nothing must not count as passed.
     set_tests_properties(${name} PROPERTIES TIMEOUT 900 FAIL_REGULAR_EXPRESSION "test cases: +0 ")
   endforeach()
+
+  # What several threads do at once. The thread sanitizer does not see how OpenMP's threads wait for one another: one to a loop.
+  if(CMAKE_CXX_FLAGS MATCHES "-fsanitize=thread")
+    add_test(NAME threads COMMAND gradus_tests --test-suite=threads WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+    set_tests_properties(threads PROPERTIES ENVIRONMENT OMP_NUM_THREADS=1 TIMEOUT 900 FAIL_REGULAR_EXPRESSION "test cases: +0 ")
+  endif()
 endif()
 
 # What a user of the libraries meets: the installed package, its headers, the snippets of the documentation. Scripts

@@ -12,9 +12,9 @@ namespace gradus {
 //   loss(model, batch).backward();
 // Slow: every result is read. An infinity that is passed on (a mask of -inf that is added) is no anomaly, unless a
 // learned tensor holds it; a NaN always is. As after any exception in backward, no grad() has changed. An op composed
-// of others is known by the one of them that made the value. No line of source is named: the exception is thrown while
-// the op runs, so a debugger that stops where it is thrown shows the line; for a gradient it shows the call of
-// backward.
+// of others is known by the one of them that made the value, the sum of gradients by "+". No line of source is named:
+// the exception is thrown while the op runs, so a debugger that stops where it is thrown shows the line; for a gradient
+// it shows the call of backward.
 class DetectAnomaly {
  public:
   DetectAnomaly();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <unordered_map>
@@ -23,11 +24,11 @@ bool is_private(const Tensor& g) {
   return g.use_count() == 1 && g.array().storage().use_count() == 1 && g.array().is_contiguous();
 }
 
-// Adds g into sum, in place where nobody else can see it.
+// Adds g into sum, in place where nobody else can see it: an observer would.
 void accumulate(Tensor& sum, const Tensor& g, bool create_graph) {
   if (!sum.defined()) {
     sum = g;
-  } else if (!create_graph && is_private(sum)) {
+  } else if (!create_graph && !observed() && is_private(sum)) {
     Array a = sum.array();
     add_in_place(a, g.array());
   } else {
@@ -37,8 +38,11 @@ void accumulate(Tensor& sum, const Tensor& g, bool create_graph) {
 
 // A complete gradient as the hooks of its tensor leave it.
 Tensor hooked(const Node& node, Tensor g) {
-  if (!node.extra) return g;
-  const auto hooks = node.extra->hooks;  // a copy: a hook may add one
+  if (!node.hooked) return g;
+  const auto hooks = [&] {  // a copy: a hook, or another thread, may add one
+    const std::lock_guard lock(extra_mutex);
+    return node.extra ? node.extra->hooks : decltype(Extra::hooks)();
+  }();
   for (const auto& weak : hooks) {
     const GradientHook hook = weak.lock();
     const Tensor replaced = hook ? (*hook)(g) : Tensor();
@@ -65,6 +69,7 @@ class Walk {
     for (const auto& t : targets) {
       if (!t) continue;
       useful_.insert(t.get()), wanted_.emplace(t.get(), Tensor());
+      oldest_target_ = std::min(oldest_target_, t->number);
       if (borders) borders_.insert(t.get());
     }
     std::vector<NodePtr> roots;
@@ -73,7 +78,7 @@ class Walk {
     std::sort(nodes.begin(), nodes.end(), [](const auto& a, const auto& b) { return a->number < b->number; });
     for (const auto& node : nodes) {
       if (borders_.count(node.get())) continue;
-      if (node->freed && !node->is_leaf()) useful_.insert(node.get());  // nobody knows any more where it led: step() throws
+      if (may_have_led_on(*node)) useful_.insert(node.get());  // step() throws
       for (const auto& input : node->inputs) {
         if (input && useful_.count(input.get())) useful_.insert(node.get());
       }
@@ -105,8 +110,10 @@ class Walk {
   // After run(): adds to the leaves' gradients, all or none.
   void commit() {
     static std::mutex one_at_a_time;
-    std::lock_guard lock(one_at_a_time);
     GradMode mode(options_.create_graph);
+    if (observed()) show_sums(one_at_a_time);
+    const Unobserved unobserved;
+    const std::lock_guard lock(one_at_a_time);
     for (auto& [number, leaf] : leaves_) {
       auto& [node, g] = leaf;
       if (node->grad.defined()) {
@@ -119,6 +126,21 @@ class Walk {
   }
 
  private:
+  // The sums that commit() will make, for an observer, which may run backward: not under commit's lock.
+  void show_sums(std::mutex& lock) const {
+    for (const auto& [number, leaf] : leaves_) {
+      Tensor before;
+      {
+        const std::lock_guard guard(lock);
+        before = leaf.first->grad;
+      }
+      if (before.defined()) (void)(before + leaf.second);
+    }
+  }
+
+  // A freed op does not know any more where it led; but only to what is older.
+  bool may_have_led_on(const Node& node) const { return node.freed && !node.is_leaf() && node.number > oldest_target_; }
+
   void deliver(const NodePtr& node, const Tensor& g) {
     auto& slot = (node->is_leaf() ? leaves_ : pending_)[node->number];
     slot.first = node;
@@ -151,7 +173,7 @@ class Walk {
         any |= useful;
         if (i < 64 && !useful) wanted &= ~(std::uint64_t{1} << i);
       }
-      if (!any && !node->freed) return;
+      if (!any && !may_have_led_on(*node)) return;
     }
     if (node->freed) {
       throw GraphFreedError(fmt::format("backward: the graph through {} was freed by an earlier backward; "
@@ -198,6 +220,7 @@ class Walk {
   std::vector<std::pair<NodePtr, Tensor>> seeds_;
   Tensor::BackwardOptions options_;
   bool selective_ = false;
+  std::uint64_t oldest_target_ = std::numeric_limits<std::uint64_t>::max();
   std::unordered_set<const Node*> useful_, borders_;
   std::unordered_map<const Node*, Tensor> wanted_;
   std::map<std::uint64_t, std::pair<NodePtr, Tensor>, std::greater<>> pending_, leaves_;

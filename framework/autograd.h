@@ -98,7 +98,8 @@ GradientHook add_gradient_hook(const Tensor& x, std::function<Tensor(const Tenso
 }
 // f(g) sees the gradient of x, a leaf or a result of an op, as soon as it is complete in a backward() or grad(): before the op
 // uses it, before the leaf adds it to grad(). What f returns takes its place, in x's shape and dtype (GradientError); undefined
-// or void: it stays. Hooks of one tensor run in the order of their making. When one throws, no grad() has changed.
+// or void: it stays. Hooks of one tensor run in the order of their making. When one throws, no grad() has changed. Hooks may come
+// and go while other threads run backward; a call that has begun there may outlast reset().
 //   const auto hook = on_gradient(h, [](const Tensor& g) { return g * 0.5; });
 template <class F>
 [[nodiscard]] GradientHook on_gradient(const Tensor& x, F f) {
@@ -130,7 +131,8 @@ struct BackwardStep {
 
 // While alive, f(op, output, inputs) sees every op of this thread as it runs, forward and backward: to teach, to profile, to find
 // where a NaN comes from. With `steps`, attention runs as its composition, so that its scores and weights are seen too.
-// backward(step) is called before and after the gradients of a recorded op are made. Observers nest; the innermost one sees.
+// backward(step) is called before and after the gradients of a recorded op are made. Observers nest; the innermost one sees. What f
+// and backward run themselves, which may be a backward(), is not observed; in a backward it runs in that one's GradMode.
 class Observer {
  public:
   using Function = std::function<void(const char* op, const Tensor& output, const std::vector<Tensor>& inputs)>;

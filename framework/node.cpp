@@ -70,14 +70,15 @@ void bury(std::shared_ptr<Node> node) noexcept {
   grave = nullptr;
 }
 
-const std::string& Node::name() const {
-  static const std::string none;
-  return extra ? extra->name : none;
+void Node::take(std::unique_ptr<Extra>& from) {
+  const std::lock_guard lock(extra_mutex);
+  extra = std::move(from);
+  hooked = extra && !extra->hooks.empty();
 }
 
-void Node::set_name(const std::string& name) {
-  if (!extra) extra = std::make_unique<Extra>();
-  if (extra->name != name) extra->name = name;
+std::string Node::name() const {
+  const std::lock_guard lock(extra_mutex);
+  return extra ? extra->name : std::string();
 }
 
 std::vector<std::shared_ptr<Node>> reachable(const std::vector<std::shared_ptr<Node>>& roots,
@@ -115,17 +116,22 @@ Observer::~Observer() {  // not always the innermost: one may be held by a point
 }
 bool Observer::wants_steps() { return observer && observer->steps_; }
 
+bool observed() { return observer != nullptr; }
+Unobserved::Unobserved() : paused_(std::exchange(observer, nullptr)) {}
+Unobserved::~Unobserved() { observer = paused_; }
+
 void Observer::notify(const char* op, const Tensor& output, const Tensor* inputs, std::size_t n) {
   if (!observer) [[likely]] return;
-  struct Pause {  // ops that the observer itself runs are not observed
-    Observer* paused = std::exchange(observer, nullptr);
-    ~Pause() { observer = paused; }
-  } pause;
-  pause.paused->f_(op, output, std::vector<Tensor>(inputs, inputs + n));
+  const Observer& sees = *observer;
+  const Unobserved pause;  // ops that it runs itself are not observed
+  sees.f_(op, output, std::vector<Tensor>(inputs, inputs + n));
 }
 
 void Observer::notify_backward(const BackwardStep& step) {
-  if (observer && observer->backward_) [[unlikely]] observer->backward_(step);
+  if (!observer || !observer->backward_) [[likely]] return;
+  const Observer& sees = *observer;
+  const Unobserved pause;
+  sees.backward_(step);
 }
 
 Captured::Captured() : first_(next_number), before_(std::exchange(captured, this)) {}
@@ -190,11 +196,13 @@ GradientHook detail::add_gradient_hook(const Tensor& x, std::function<Tensor(con
                                     x.defined() ? x.shape().str() : "(undefined)"));
   }
   Node& node = *x.node();
-  if (!node.extra) node.extra = std::make_unique<Node::Extra>();
-  auto& hooks = node.extra->hooks;
-  std::erase_if(hooks, [](const auto& hook) { return hook.expired(); });
   const auto hook = std::make_shared<const std::function<Tensor(const Tensor& g)>>(std::move(f));
+  const std::lock_guard lock(extra_mutex);
+  if (!node.extra) node.extra = std::make_unique<Extra>();
+  auto& hooks = node.extra->hooks;
+  std::erase_if(hooks, [](const auto& old) { return old.expired(); });
   hooks.push_back(hook);
+  node.hooked = true;
   return hook;
 }
 

@@ -1,10 +1,20 @@
 #pragma once
 // Private to the engine: what a recorded op or a leaf keeps.
+#include <atomic>
+#include <mutex>
 #include <unordered_set>
 
 #include "framework/autograd.h"
 
 namespace gradus {
+
+// What few tensors have: a name, hooks on their gradient. A leaf's lies at its node, and at the tensor while it has none; one
+// lock for all of them, since threads may share a leaf.
+struct Extra {
+  std::string name;
+  std::vector<std::weak_ptr<const std::function<Tensor(const Tensor& g)>>> hooks;
+};
+inline std::mutex extra_mutex;
 
 class Node {
  public:
@@ -34,13 +44,10 @@ class Node {
   };
   std::vector<Seen> seen;
 
-  struct Extra {  // what few nodes have
-    std::string name;  // of a leaf: its tensor's
-    std::vector<std::weak_ptr<const std::function<Tensor(const Tensor& g)>>> hooks;
-  };
-  std::unique_ptr<Extra> extra;
-  const std::string& name() const;
-  void set_name(const std::string& name);
+  std::unique_ptr<Extra> extra;      // under extra_mutex
+  std::atomic<bool> hooked = false;  // may it have hooks? Spares backward the lock
+  void take(std::unique_ptr<Extra>& from);
+  std::string name() const;  // of a leaf: its tensor's
 };
 
 // Drops a reference without recursion, however long the chain of nodes that dies with it.
@@ -50,6 +57,20 @@ void bury(std::shared_ptr<Node> node) noexcept;
 // chain may be a million long.
 std::vector<std::shared_ptr<Node>> reachable(const std::vector<std::shared_ptr<Node>>& roots,
                                              const std::unordered_set<const Node*>& borders = {});
+
+// Does an observer see this thread's ops?
+bool observed();
+// While alive, none does.
+class Unobserved {
+ public:
+  Unobserved();
+  ~Unobserved();
+  Unobserved(const Unobserved&) = delete;
+  Unobserved& operator=(const Unobserved&) = delete;
+
+ private:
+  Observer* paused_;
+};
 
 // While alive, collects the tensors that this thread's ops read, that require a gradient and existed before: what a function
 // run under NoGrad captures.

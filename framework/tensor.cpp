@@ -13,7 +13,6 @@ namespace gradus {
 namespace {
 thread_local bool recording = true;
 const std::shared_ptr<Node> no_node;
-const std::string no_name;
 }  // namespace
 
 GradMode::GradMode(bool enabled) : before_(recording) { recording = enabled; }
@@ -47,10 +46,14 @@ Tensor& Tensor::set_requires_grad(bool on) {
   if (on && !is_float(dtype())) reject_dtype("set_requires_grad", "a floating-point tensor", dtype());
   if (on && !impl_->node) {
     impl_->node = std::make_shared<Node>(nullptr, impl_->array);
-    if (impl_->name) impl_->node->set_name(*impl_->name);
+    impl_->node->take(impl_->extra);
   }
   if (!on && impl_->node) {
     impl_->node->freed = true;  // a graph that was recorded with it can't bring it a gradient any more: VersionError
+    {
+      const std::lock_guard lock(extra_mutex);
+      impl_->extra = std::move(impl_->node->extra);
+    }
     impl_->node.reset();
   }
   return *this;
@@ -111,17 +114,26 @@ void Tensor::set_array(Array array) const {
     if (!is_float(array.dtype())) reject_dtype("set_array", "a floating-point array for a learned tensor", array.dtype());
     const auto old = std::exchange(impl_->node, std::make_shared<Node>(nullptr, array));
     old->freed = true;
-    impl_->node->extra = std::move(old->extra);  // its name and its hooks
+    impl_->node->take(old->extra);
   }
   impl_->array = std::move(array);
 }
 
-const std::string& Tensor::name() const { return impl_ && impl_->name ? *impl_->name : no_name; }
+std::unique_ptr<Extra>& Tensor::extra() const {
+  return impl_->node && impl_->node->is_leaf() ? impl_->node->extra : impl_->extra;
+}
+
+std::string Tensor::name() const {
+  if (!impl_) return {};
+  const std::lock_guard lock(extra_mutex);
+  return extra() ? extra()->name : std::string();
+}
+
 void Tensor::set_name(const std::string& name) const {
   impl();
-  if (!impl_->name) impl_->name = std::make_unique<std::string>(name);
-  else if (*impl_->name != name) *impl_->name = name;
-  if (impl_->node && impl_->node->is_leaf()) impl_->node->set_name(name);
+  const std::lock_guard lock(extra_mutex);
+  if (!extra()) extra() = std::make_unique<Extra>();
+  extra()->name = name;
 }
 
 const std::shared_ptr<Node>& Tensor::node() const { return impl_ ? impl_->node : no_node; }

@@ -11,6 +11,7 @@
 namespace gradus {
 
 class Node;
+struct Extra;
 
 // A value in a dynamic computation graph: a shared handle to an Array, whether it needs a gradient, and how it was
 // made. Copying a Tensor copies the handle. No op changes its inputs; only `assign` writes into a value.
@@ -48,7 +49,9 @@ class Tensor {
 
   // d(this)/d(leaf) is added to grad() of every leaf that this was computed from. The seed is 1 for one element, else
   // `gradient` must be given with this shape. The graph is freed unless retain_graph; with create_graph the gradients
-  // are themselves part of a graph. GradientError, GraphFreedError, VersionError: nothing was added anywhere.
+  // are themselves part of a graph: since that holds its leaves, and a leaf its grad(), none of them is ever freed until
+  // zero_grad() (grad() of autograd.h has no such cycle). GradientError, GraphFreedError, VersionError: nothing was added
+  // anywhere. Several threads may run backward towards the same leaves at once, each through a graph of its own.
   struct BackwardOptions {
     bool retain_graph = false, create_graph = false;
   };
@@ -67,7 +70,7 @@ class Tensor {
   void set_array(Array array) const;
 
   // The dotted name that parameters() and friends gave; empty otherwise. Errors show it.
-  const std::string& name() const;
+  std::string name() const;
   void set_name(const std::string& name) const;
 
   const std::shared_ptr<Node>& node() const;  // null when no gradient is needed
@@ -78,9 +81,10 @@ class Tensor {
   struct Impl {
     Array array;
     std::shared_ptr<Node> node;
-    std::unique_ptr<std::string> name;
+    std::unique_ptr<Extra> extra;  // a leaf with a node has it there
     ~Impl();
   };
+  std::unique_ptr<Extra>& extra() const;
   const Impl& impl() const {
     if (!impl_) reject_undefined();
     return *impl_;

@@ -83,7 +83,8 @@ TEST_CASE("parallel corpus: pairs that can't be used are named by their line, an
   CHECK_THROWS_AS(ParallelCorpus({}, s, t, 4), ConfigError);
 }
 
-TEST_CASE("prefetch: all items in order, no more than `ahead` waiting, errors where they belong, leaving early") {
+TEST_CASE("prefetch: all items in order, no more than `ahead` waiting, errors where they belong, leaving early" *
+          doctest::test_suite("threads")) {
   std::atomic<std::size_t> made = 0;
   std::size_t expected = 3;
   for (const auto& item : Prefetch<std::size_t>(

@@ -264,7 +264,7 @@ TEST_CASE("D74: an op that captures its own output leaves no node behind") {
   CHECK(live_nodes() == before);
 }
 
-TEST_CASE("D75: NoGrad concerns its own thread") {
+TEST_CASE("D75: NoGrad concerns its own thread" * doctest::test_suite("threads")) {
   const Tensor x = leaf({3});
   NoGrad guard;
   bool there = false, back = true;
@@ -277,7 +277,7 @@ TEST_CASE("D75: NoGrad concerns its own thread") {
   CHECK_FALSE((x * 2).requires_grad());
 }
 
-TEST_CASE("D76: tensors freed in another thread, at the end of a thread, and at the end of the process") {
+TEST_CASE("D76: tensors freed in another thread, at the end of a thread, and at the end of the process" * doctest::test_suite("threads")) {
   const auto before = live_nodes();
   const auto bytes = memory_stats().live_bytes;
   on_small_stack(256 << 10, [y = chain(leaf({}), 100000)]() mutable { y = Tensor(); });

@@ -77,6 +77,17 @@ TEST_CASE("DetectAnomaly: a gradient that is not finite names the op, its input 
   CHECK(mentions(message_of<AnomalyError>([&] { sum(bad).backward(); }), {"backward of mine", "of from *", "3 NaN"}));
 }
 
+TEST_CASE("DetectAnomaly: an overflow where gradients are summed") {
+  const Tensor x = zeros({3}, float64).set_requires_grad();
+  const DetectAnomaly guard;
+  const std::string text = message_of<AnomalyError>([&] { sum(x * 1e308 + x * 1e308).backward(); });
+  CHECK(mentions(text, {"+: its result holds an infinity", "input 1", "3 infinite"}));
+  CHECK_FALSE(x.grad().defined());
+  CHECK_NOTHROW(sum(x * 1e308).backward());
+  CHECK_THROWS_AS(sum(x * 1e308).backward(), AnomalyError);
+  CHECK(same_bits(x.grad(), full({3}, 1e308, float64)));
+}
+
 TEST_CASE("DetectAnomaly ends with its scope") {
   { const DetectAnomaly guard; }
   CHECK_NOTHROW(log(full({2}, -1.)));

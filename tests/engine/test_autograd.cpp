@@ -160,6 +160,25 @@ TEST_CASE("grad(): a graph that was freed is an error, not an undefined gradient
   CHECK_THROWS_AS(grad(y, {x}), GraphFreedError);
 }
 
+TEST_CASE("grad(): what was freed below its inputs is not needed") {
+  const Tensor x = leaf({3});
+  const Tensor h = x * x;
+  sum(h).backward();
+  const Tensor later = leaf({3}), y = sum(h * later);
+  int calls = 0;
+  const auto hook = on_gradient(h, [&](const Tensor&) { ++calls; });
+  CHECK(same_bits(grad(y, {h}, {}, {.retain_graph = true})[0], later.detach()));
+  CHECK(calls == 1);
+  CHECK(same_bits(grad(y, {later}, {}, {.retain_graph = true})[0], h.detach()));  // made after h: not below it
+  CHECK(same_bits(grad(y, {later, h, later}, {}, {.retain_graph = true})[1], later.detach()));
+  CHECK(same_bits(grad(h, {h}, ones({3}, float64))[0], ones({3}, float64)));
+  for (const auto& inputs : std::vector<std::vector<Tensor>>{{x}, {h, x}, {later, x}}) {
+    CHECK_THROWS_AS(grad(y, inputs, {}, {.retain_graph = true}), GraphFreedError);
+  }
+  CHECK_THROWS_AS(y.backward({}, {.retain_graph = true}), GraphFreedError);
+  CHECK(same_bits(grad(y, {h})[0], later.detach()));  // and nothing else was freed
+}
+
 TEST_CASE("grad() walks only towards its inputs") {
   const Tensor x = leaf({3}), w = leaf({3});
   bool walked = false;
@@ -190,6 +209,20 @@ TEST_CASE("create_graph: derivatives of every order of x^3 and of a chain") {
       CHECK(z.to_vector<double>()[i] == doctest::Approx(std::sin(x.to_vector<double>()[i] + order * M_PI / 2)));
     }
   }
+}
+
+TEST_CASE("create_graph: backward leaves a cycle that clearing grad() ends; grad() leaves none") {
+  const auto before = live_nodes();
+  {
+    const Tensor x = leaf({3});
+    grad(sum(x * x * x), {x}, {}, {.create_graph = true});
+    CHECK(live_nodes() == before + 1);
+    sum(x * x * x).backward({}, {.create_graph = true});
+    CHECK(live_nodes() > before + 1);  // grad() holds its graph, which holds x
+    x.zero_grad();
+    CHECK(live_nodes() == before + 1);
+  }
+  CHECK(live_nodes() == before);
 }
 
 TEST_CASE("a Hessian-vector product agrees with differences of the gradient") {

@@ -1,4 +1,5 @@
 #include "engine_test.h"
+#include "framework/graph.h"
 #include "framework/layers/linear.h"
 
 using namespace engine_test;
@@ -199,6 +200,28 @@ TEST_CASE("on_gradient: a hook follows its parameter through to(model, dtype)") 
     CHECK(g.dtype() == float32);
   });
   x.set_array(cast(x.array(), float32));
+  sum(x).backward();
+  CHECK(calls == 1);
+}
+
+TEST_CASE("on_gradient: a hook outlasts set_requires_grad(false), and so does the name") {
+  const Tensor x = leaf({3});
+  int calls = 0;
+  GradientHook hook = on_gradient(x, [&](const Tensor& g) { return ++calls, g * 2; });
+  x.set_name("layer.weight");
+  const Tensor before = sum(x);
+  Tensor(x).set_requires_grad(false);
+  CHECK(x.name() == "layer.weight");
+  CHECK_THROWS_AS((void)on_gradient(x, [](const Tensor&) {}), GradientError);
+  CHECK_THROWS_AS(before.backward(), VersionError);
+  CHECK(calls == 0);
+  x.set_name("renamed");
+  Tensor(x).set_requires_grad();
+  CHECK(mentions(to_dot(x), {"renamed"}));  // its node has the name too
+  sum(x).backward();
+  CHECK(calls == 1);
+  CHECK(same_bits(x.grad(), full({3}, 2, float64)));
+  hook.reset();
   sum(x).backward();
   CHECK(calls == 1);
 }

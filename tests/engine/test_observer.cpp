@@ -28,6 +28,37 @@ TEST_CASE("an observer sees the ops of its thread, forward and backward, and non
   CHECK(seen.size() == n);
 }
 
+TEST_CASE("nor does it see what its function for backward runs") {
+  const Tensor x = tensor({1., 2.}).set_requires_grad(), other = tensor({3.}).set_requires_grad();
+  int exps = 0, steps = 0;
+  const Observer watch([&](const char* op, const Tensor&, const std::vector<Tensor>&) { exps += op == std::string("exp"); }, false,
+                       [&](const BackwardStep&) {
+                         ++steps;
+                         const GradMode recorded(true);
+                         sum(exp(other)).backward();
+                       });
+  sum(x * x).backward();
+  CHECK(steps == 4);  // before and after "sum" and "*"
+  CHECK(exps == 0);
+}
+
+TEST_CASE("an observer may run backward itself, also where a gradient is added to grad()") {
+  const Tensor x = tensor({1., 2.}).set_requires_grad();
+  x.set_grad(ones({2}));
+  int sums = 0;
+  {
+    const Observer watch([&](const char* op, const Tensor&, const std::vector<Tensor>&) {
+      if (op != std::string("+")) return;
+      ++sums;
+      const GradMode recorded(true);
+      sum(x * 10).backward();
+    });
+    sum(x * 3).backward();
+  }
+  CHECK(sums == 1);
+  CHECK(x.grad().to_vector<double>() == std::vector<double>{14, 14});  // nothing is lost
+}
+
 TEST_CASE("with steps, attention shows its weights and gives the same result") {
   manual_seed(5);
   MultiHeadAttention mha{8, 2};

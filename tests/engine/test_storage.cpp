@@ -41,7 +41,7 @@ TEST_CASE("blocks hold what was asked for, at every size") {
   }
 }
 
-TEST_CASE("threads share the allocator") {
+TEST_CASE("threads share the allocator" * doctest::test_suite("threads")) {
   const auto before = memory_stats().live_bytes;
   std::vector<std::thread> threads;
   for (int t = 0; t < 8; ++t) {

@@ -27,6 +27,9 @@ void on_threads(int n, F f) {
 
 }  // namespace
 
+// What several threads do to shared tensors, and at the same time: also run under the thread sanitizer (scripts/test.sh tsan).
+TEST_SUITE_BEGIN("threads");
+
 TEST_CASE("inference from eight threads on shared parameters: the bits of a serial run") {
   const Model model;
   std::vector<Tensor> batches, expected(8), got(8);
@@ -86,6 +89,34 @@ TEST_CASE("whole training steps on separate models in several threads") {
   on_threads(4, [&](int t) { results[static_cast<std::size_t>(t)] = train(x, target); });
   for (const auto& r : results) CHECK(same_bits(r, expected));
 }
+
+TEST_CASE("one thread adds and drops hooks of a shared leaf and names it, others walk through it") {
+  const Tensor w = ones({100}, float64).set_requires_grad();
+  std::atomic<int> running{4}, calls{0};
+  std::atomic<bool> named_well{true};
+  on_threads(6, [&](int t) {
+    if (t < 4) {
+      for (int i = 0; i < 300; ++i) sum(w * 2).backward();
+      --running;
+    }
+    while (running > 0 && t == 4) {  // each reallocates, or clears away the dead
+      std::vector<GradientHook> hooks;
+      for (int i = 0; i < 5; ++i) hooks.push_back(on_gradient(w, [&](const Tensor&) { ++calls; }));
+    }
+    while (running > 0 && t == 5) {
+      w.set_name("encoder.layers.0.self_attention.weight");
+      w.set_name("w");
+      if (w.name() != "w") named_well = false;
+    }
+  });
+  CHECK(named_well);
+  CHECK(same_bits(w.grad(), full({100}, 4 * 300 * 2, float64)));
+  const auto hook = on_gradient(w, [&](const Tensor&) { calls = -1; });
+  sum(w).backward();
+  CHECK(calls == -1);
+}
+
+TEST_SUITE_END();
 
 TEST_CASE("the number of threads is clamped") {
   const int before = num_threads();
