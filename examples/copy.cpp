@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <limits>
 
 #include "framework/framework.h"
+#include "memory.h"
 #include "models/lstm_seq2seq.h"
 #include "models/transformer.h"
 #include "optim/optim.h"
@@ -50,6 +52,13 @@ struct Options {
   std::string model = "transformer";
 };
 
+// Weights, gradients, moments and one batch.
+void require_memory(const Options& o) {
+  const auto d = static_cast<double>(o.d_model), n = static_cast<double>(o.layers);
+  const double weights = (o.model == "lstm" ? 14 : 28) * n * d * d, tokens = static_cast<double>(o.batch * length);
+  ::require_memory(4 * (4 * weights + 40 * tokens * d * n), "--d-model, --layers, --batch");
+}
+
 template <class Model>
 void run(Model model, const Options& o) {
   init::xavier_uniform(model);
@@ -93,7 +102,8 @@ void run(Model model, const Options& o) {
 int main(int argc, char** argv) try {
   CLI::App app{"Trains the Transformer of The Annotated Transformer to copy ten numbers, then decodes 1 to 10."};
   Options o;
-  app.add_option("--seed", o.seed, "of weights, data and dropout")->capture_default_str();
+  app.add_option("--seed", o.seed, "of weights, data and dropout")->capture_default_str()
+      ->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()));
   app.add_option("--threads", o.threads)->capture_default_str()->check(CLI::Range(1, 1024));
   app.add_option("--epochs", o.epochs)->capture_default_str()->check(CLI::Range(0, 1'000'000));
   app.add_option("--batches", o.batches, "an epoch")->capture_default_str()->check(CLI::Range(1, 65'536));
@@ -109,6 +119,7 @@ int main(int argc, char** argv) try {
     return app.exit(e);
   }
 
+  require_memory(o);
   set_num_threads(o.threads);
   manual_seed(o.seed);
   if (o.model == "lstm") {

@@ -2,14 +2,15 @@
 //   text --input FILE       without --input: sums in words, which it makes itself
 // The defaults are the recipe of Karpathy's nanoGPT for Shakespeare's plays on a processor.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <array>
+#include <limits>
 
 #include "framework/data/text.h"
 #include "framework/data/tokenizer.h"
 #include "framework/framework.h"
+#include "memory.h"
 #include "models/gpt.h"
 #include "optim/optim.h"
 #include "progress.h"
@@ -113,18 +114,12 @@ double validation_loss(models::GPT& model, const Ids& text, const Options& o) {
   return sum / static_cast<double>(count);
 }
 
-// ConfigError when weights, gradients, moments and one batch can't fit into memory: a wrong zero in a flag.
+// Weights, gradients, moments and one batch.
 void require_memory(const Options& o, std::int64_t vocabulary) {
   const auto d = static_cast<double>(o.d_model), n = static_cast<double>(o.layers), t = static_cast<double>(o.block);
   const double weights = 12 * n * d * d + (static_cast<double>(vocabulary) + t) * d;
-  const double bytes = 4 * (4 * weights + 30 * static_cast<double>(o.batch) * t * d * n);
-  const double there = static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGE_SIZE));
-  if (bytes > there) {
-    throw ConfigError(
-        fmt::format("training with these sizes needs about {:.0f} GB, the machine has {:.0f} GB: see --d-model, "
-                    "--layers, --block, --batch",
-                    bytes / 1e9, there / 1e9));
-  }
+  ::require_memory(4 * (4 * weights + 30 * static_cast<double>(o.batch) * t * d * n),
+                   "--d-model, --layers, --block, --batch");
 }
 
 void run(const Options& o) {
@@ -194,6 +189,7 @@ int main(int argc, char** argv) {
   CLI::App app{"Trains a GPT on text and lets it write on; without --input on sums in words that it makes itself."};
   Options o;
   const CLI::Range from_zero(0, 1'000'000'000), from_one(1, 1'000'000'000), positive(1e-9, 1e9);
+  const CLI::Range seeds(std::int64_t{0}, std::numeric_limits<std::int64_t>::max());
   const auto add = [&](const char* flag, auto& value, const char* text) {
     return app.add_option(flag, value, text)->capture_default_str();
   };
@@ -217,7 +213,7 @@ int main(int argc, char** argv) {
   add("--top-k", o.sampling.top_k, "sample among so many (0: all)")->check(from_zero);
   add("--top-p", o.sampling.top_p, "sample among those that together reach this probability")
       ->check(CLI::Range(1e-9, 1.0));
-  add("--seed", o.seed, "of weights, batches, dropout and sample");
+  add("--seed", o.seed, "of weights, batches, dropout and sample")->check(seeds);
   add("--threads", o.threads, "")->check(CLI::Range(1, 1024));
   try {
     app.parse(argc, argv);

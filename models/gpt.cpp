@@ -21,13 +21,16 @@ Tensor GPT::loss(const Tensor& ids, const Tensor& targets, const CrossEntropyOpt
 }
 
 Tensor GPT::hidden(const Tensor& ids, std::vector<KeyValueCache>* past) const {
-  const std::int64_t first = past ? past->at(0).time() : 0;
+  if (past && past->size() != blocks.size()) {
+    throw ConfigError(fmt::format("GPT: past must hold a cache for each of the {} blocks, got {}", blocks.size(), past->size()));
+  }
+  const std::int64_t first = past ? past->front().time() : 0;
   if (ids.dim() != 2 || ids.size(1) > block - first) {
     throw ShapeError(fmt::format("GPT: ids must be (batch, time) with time <= block = {}\n  ids  {}{}", block,
                                  ids.shape().str(), first ? fmt::format(" from position {}", first) : ""));
   }
   Tensor h = dropout(position_embedding(token_embedding(ids), first));  // (b,t) -> (b,t,d)
-  for (std::size_t i = 0; i < blocks.size(); ++i) h = blocks[i](h, past ? &past->at(i) : nullptr);
+  for (std::size_t i = 0; i < blocks.size(); ++i) h = blocks[i](h, past ? &(*past)[i] : nullptr);
   return norm(h);
 }
 
@@ -61,18 +64,18 @@ class Continuation : public Decoding {
       throw ShapeError(
           fmt::format("GPT: a prompt must be (batch, time) with time >= 1\n  prompt  {}", ids_.shape().str()));
     }
-    keep(model_.block);
+    ids_ = kept(ids_, model_.block);
   }
   std::int64_t rows() const override { return ids_.size(0); }
   std::int64_t max_length() const override { return length_; }
 
   Tensor next(const Ids& ids) override {
     const NoGrad guard;
-    if (begun_) ids_ = cat({ids_, from_vector(ids, {rows(), 1})}, 1);  // (n,t)
-    begun_ = true;
-    if (ids_.size(1) > model_.block) keep(std::max<std::int64_t>(model_.block / 2, 1));
+    Tensor all = begun_ ? cat({ids_, from_vector(ids, {rows(), 1})}, 1) : ids_;  // (n,t)
+    if (all.size(1) > model_.block) all = kept(all, std::max<std::int64_t>(model_.block / 2, 1));
     const std::int64_t seen = caches_.front().time();
-    const Tensor h = model_.hidden(slice(ids_, 1, seen, ids_.size(1)), cached_ ? &caches_ : nullptr);
+    const Tensor h = model_.hidden(slice(all, 1, seen, all.size(1)), cached_ ? &caches_ : nullptr);
+    ids_ = all, begun_ = true;  // only now: an id that the model refuses leaves no trace
     return model_.logits(gradus::select(h, 1, h.size(1) - 1));  // (n,V)
   }
 
@@ -84,9 +87,9 @@ class Continuation : public Decoding {
 
  private:
   // Positions count from the first id that is kept, so keys and values of before are void.
-  void keep(std::int64_t last) {
-    ids_ = slice(ids_, 1, std::max<std::int64_t>(ids_.size(1) - last, 0), ids_.size(1));
+  Tensor kept(const Tensor& ids, std::int64_t last) {
     caches_ = std::vector<KeyValueCache>(model_.blocks.size());
+    return slice(ids, 1, std::max<std::int64_t>(ids.size(1) - last, 0), ids.size(1));
   }
 
   const GPT& model_;

@@ -32,7 +32,8 @@ class Cached : public Decoding {
 
   Tensor next(const Ids& ids) override {
     const NoGrad guard;
-    Tensor h = model_.embed_target(column(ids), time_++);  // (n,1,d)
+    Tensor h = model_.embed_target(column(ids), time_);  // (n,1,d)
+    ++time_;  // only now: an id that the model refuses leaves no trace
     for (std::size_t i = 0; i < caches_.size(); ++i)
       h = model_.decoder.layers[i].step(h, caches_[i], memory_[i], source_mask_);
     if (model_.decoder.final_norm) h = model_.decoder.norm(h);
@@ -76,8 +77,10 @@ class Uncached : public Decoding {
 
   Tensor next(const Ids& ids) override {
     const NoGrad guard;
-    target_ = target_.defined() ? cat({target_, column(ids)}, 1) : column(ids);  // (n,t)
-    return model_.logits(select_last(model_.decode(target_, memory_, source_mask_)));  // (n,V)
+    const Tensor target = target_.defined() ? cat({target_, column(ids)}, 1) : column(ids);  // (n,t)
+    const Tensor h = select_last(model_.decode(target, memory_, source_mask_));
+    target_ = target;  // only now: an id that the model refuses leaves no trace
+    return model_.logits(h);  // (n,V)
   }
 
   void select(const Ids& rows) override {

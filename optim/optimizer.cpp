@@ -94,7 +94,14 @@ void Optimizer::step() {
   std::vector<std::pair<Slot*, Array>> work;
   for (auto& slot : slots_) {
     const Tensor g = slot.parameter.grad();
-    if (g.defined()) work.emplace_back(&slot, g.array().contiguous());
+    if (!g.defined()) continue;
+    const DType dtype = slot.parameter.dtype();
+    if (!slot.moments.empty() && slot.moments[0].dtype() != dtype) {
+      const auto number = static_cast<std::size_t>(&slot - slots_.data());
+      throw DTypeError(fmt::format("{}: parameter {} is {} now, its moments are {}: make a new optimiser after to(model, dtype)",
+                                   name_, keys()[number], gradus::name(dtype), gradus::name(slot.moments[0].dtype())));
+    }
+    work.emplace_back(&slot, g.array().contiguous());
   }
   const auto size = [&](std::size_t i) { return work[i].second.numel(); };
   std::atomic<bool> finite = true;

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <limits>
 
 #include "framework/data/scores.h"
 #include "framework/data/text.h"
@@ -72,6 +73,7 @@ void base(TranslatorConfig& c, TrainingOptions& o) {  // Vaswani et al. 2017: 25
 
 // CLI11's own checks of signs print the largest double in their messages.
 const CLI::Range from_zero(0, 1'000'000'000), from_one(1, 1'000'000'000), not_negative(0.0, 1e9), positive(1e-30, 1e9);
+const CLI::Range seeds(std::int64_t{0}, std::numeric_limits<std::int64_t>::max());
 
 // What each command is told.
 struct Arguments {
@@ -178,7 +180,7 @@ void add_train(CLI::App& app, Arguments& a) {
   add("--bleu-sentences", options.bleu_sentences, "of the validation text, translated after each epoch")
       ->check(from_zero)
       ->group("Training");
-  add("--seed", config.seed, "of weights, order, dropout and toy corpus")->group("Training");
+  add("--seed", config.seed, "of weights, order, dropout and toy corpus")->check(seeds)->group("Training");
 }
 
 int train(Arguments& a) {

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <optional>
 
+#include "../memory.h"
 #include "../progress.h"
 #include "framework/data/prefetch.h"
 #include "framework/data/scores.h"
@@ -75,8 +76,7 @@ double validation_loss(models::Transformer& model, const ParallelCorpus& corpus,
   return sum / tokens;
 }
 
-// A wrong zero in a flag must not bring the machine down. ConfigError when the weights with gradients and moments, or the logits of
-// a batch, can't fit into memory.
+// The weights with gradients and moments, and the logits of a batch.
 void require_memory(const TranslatorConfig& c, const TrainingOptions& o, std::size_t lines) {
   const auto d = static_cast<double>(c.d_model), vocabulary = static_cast<double>(c.vocab_size);
   const double weights =
@@ -84,13 +84,7 @@ void require_memory(const TranslatorConfig& c, const TrainingOptions& o, std::si
   const double tokens =
       std::min(static_cast<double>(o.max_tokens), static_cast<double>(lines) * static_cast<double>(c.max_length));
   const double bytes = 4 * (4 * weights + tokens * (2 * vocabulary + 20 * static_cast<double>(c.layers) * d));
-  const double there = static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGE_SIZE));
-  if (bytes > there) {
-    throw ConfigError(fmt::format(
-        "training with these sizes needs about {:.0f} GB, the machine has {:.0f} GB: see --d-model, --ffn, --layers, "
-        "--vocab-size, --max-tokens",
-        bytes / 1e9, there / 1e9));
-  }
+  ::require_memory(bytes, "--d-model, --ffn, --layers, --vocab-size, --max-tokens");
 }
 
 // The batches of one optimiser step.

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <limits>
 
+#include "../memory.h"
 #include "models/vit.h"
 #include "optim/optim.h"
 #include "shapes.h"
@@ -86,13 +88,15 @@ int main(int argc, char** argv) try {
   app.add_option("--steps", settings.steps, "of training")->capture_default_str()->check(CLI::Range(1, 65'536));
   app.add_option("--batch", settings.batch, "images a step")->capture_default_str()->check(CLI::Range(1, 65'536));
   app.add_option("--lr", settings.lr, "the highest learning rate")->capture_default_str()->check(CLI::Range(1e-9, 1e9));
-  app.add_option("--seed", settings.seed, "of weights and images")->capture_default_str();
+  app.add_option("--seed", settings.seed, "of weights and images")->capture_default_str()
+      ->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()));
   app.add_option("--threads", settings.threads)->capture_default_str()->check(CLI::Range(1, 1024));
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& e) {  // --help
     return app.exit(e);
   }
+  require_memory(4 * 1e5 * static_cast<double>(settings.batch), "--batch");  // about 100,000 numbers an image
   set_num_threads(settings.threads);
   manual_seed(settings.seed);
   if (model == "cnn") learn(cnn(), settings);

@@ -36,7 +36,8 @@ class WordTokenizer : public Tokenizer {
   bool raw_;
 };
 
-// Characters: UTF-8 code points, the most frequent first, spaces included.
+// Characters: UTF-8 code points, the most frequent first, spaces and ends of lines included; in the vocabulary the latter
+// stand as \n and \r.
 class CharacterTokenizer : public Tokenizer {
  public:
   explicit CharacterTokenizer(Vocabulary vocabulary) : vocabulary_(std::move(vocabulary)) {}
@@ -46,7 +47,7 @@ class CharacterTokenizer : public Tokenizer {
   std::int64_t size() const override { return vocabulary_.size(); }
   std::vector<std::int64_t> encode(const std::string& line) const override;
   std::string decode(const std::vector<std::int64_t>& ids) const override;
-  std::string piece(std::int64_t id) const override { return vocabulary_.word(id); }
+  std::string piece(std::int64_t id) const override;
   void save(const std::string& path) const override { vocabulary_.save(path); }
 
  private:

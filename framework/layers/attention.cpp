@@ -37,6 +37,12 @@ Linear attention_output(std::int64_t d_model, bool bias) {
 
 namespace {
 
+void require_input(const MultiHeadAttention& layer, const char* name, const Tensor& x) {
+  if (x.defined() && x.dim() == 3 && x.size(2) == layer.d_model) return;
+  throw ShapeError(fmt::format("MultiHeadAttention: {0} must be (b, time, {1})\n  {0}  {2}", name, layer.d_model,
+                               x.defined() ? x.shape().str() : "undefined"));
+}
+
 void require_inputs(const MultiHeadAttention& layer, const Tensor& q, const Tensor& k, const Tensor& v) {
   const auto fits = [&](const Tensor& x) {
     return x.dim() == 3 && x.size(2) == layer.d_model && x.size(0) == q.size(0);
@@ -79,10 +85,19 @@ Tensor MultiHeadAttention::operator()(const Tensor& query, const Tensor& key, co
 }
 
 KeyValue MultiHeadAttention::keys_values(const Tensor& key, const Tensor& value, std::int64_t first) const {
+  require_input(*this, "key", key), require_input(*this, "value", value);
   return {keys(*this, key, first), split_heads(v_proj(value), kv_heads)};
 }
 
 Tensor MultiHeadAttention::operator()(const Tensor& query, const KeyValue& kv, const Attend& attend) const {
+  require_input(*this, "query", query);
+  for (const Tensor& x : {kv.k, kv.v}) {
+    if (x.defined() && x.dim() == 4 && x.size(1) == kv_heads && x.size(3) == d_model / heads) continue;
+    throw ShapeError(fmt::format("MultiHeadAttention: keys and values must be (b, {}, s, {}), as of keys_values()\n"
+                                 "  keys    {}\n  values  {}", kv_heads, d_model / heads,
+                                 kv.k.defined() ? kv.k.shape().str() : "undefined",
+                                 kv.v.defined() ? kv.v.shape().str() : "undefined"));
+  }
   const Tensor y = scaled_dot_product_attention(
       queries(*this, query, attend.first), shared_by(heads, kv.k), shared_by(heads, kv.v),
       {.mask = attend.mask, .causal = attend.causal, .dropout = dropout, .training = training, .scale = {},
@@ -106,8 +121,9 @@ KeyValue KeyValueCache::append(const KeyValue& next) {
     throw GradientError("KeyValueCache: no gradient flows through a cache; decode under NoGrad, train without one");
   }
   const NoGrad guard;
-  const std::int64_t n = next.k.size(2);
+  const std::int64_t n = next.k.dim() == 4 ? next.k.size(2) : 0;
   const auto fits = [&](const Tensor& x, const Tensor& all) {
+    if (x.dim() != 4) return false;
     const Shape one{x.size(0), x.size(1), x.size(3)};
     return x.size(2) == n && (!all.defined() || one == Shape{all.size(0), all.size(1), all.size(3)});
   };
@@ -116,9 +132,15 @@ KeyValue KeyValueCache::append(const KeyValue& next) {
                                  "  cache   {}", next.k.shape().str(), next.v.shape().str(),
                                  all_.k.defined() ? all_.k.shape().str() : "empty"));
   }
+  const DType dtype = all_.k.defined() ? all_.k.dtype() : next.k.dtype();
+  if (next.k.dtype() != dtype || next.v.dtype() != dtype) {
+    throw DTypeError(fmt::format("KeyValueCache: keys and values must be of one dtype, and of the cache's\n  keys    {}\n"
+                                 "  values  {}\n  cache   {}", name(next.k.dtype()), name(next.v.dtype()),
+                                 all_.k.defined() ? name(dtype) : "empty"));
+  }
   const auto add = [&](Tensor& all, const Tensor& x) {
     const std::int64_t room = all.defined() ? all.size(2) : 0;
-    if (time_ + n > room) {  // twice as much, so that growing costs little in all
+    if (!all.defined() || time_ + n > room) {  // twice as much, so that growing costs little in all
       const std::int64_t enough = std::max<std::int64_t>({2 * room, time_ + n, 16});
       const Tensor larger = zeros({x.size(0), x.size(1), enough, x.size(3)}, x.dtype());
       if (time_ > 0) slice(larger, 2, 0, room).assign(all);
@@ -132,7 +154,7 @@ KeyValue KeyValueCache::append(const KeyValue& next) {
 }
 
 void KeyValueCache::select(const Tensor& rows) {
-  if (time_ > 0) all_ = {index_select(all_.k, 0, rows), index_select(all_.v, 0, rows)};
+  if (all_.k.defined()) all_ = {index_select(all_.k, 0, rows), index_select(all_.v, 0, rows)};
 }
 
 Tensor MultiHeadAttention::weights(const Tensor& query, const Tensor& key, const Attend& attend) const {

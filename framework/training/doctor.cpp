@@ -130,11 +130,27 @@ void Examination::parameters() {
 }
 
 void Examination::used() {
+  const auto zero = [](const Tensor& p) { return p.numel() > 0 && p.grad().defined() && max(abs(p.grad())).item() == 0; };
   patient_.loss(batch_).backward();
-  for (const auto& [name, p] : patient_.parameters) {
+  std::vector<std::size_t> still;
+  for (std::size_t i = 0; i < patient_.parameters.size(); ++i) {
+    const auto& [name, p] = patient_.parameters[i];
     if (!p.requires_grad()) continue;
     if (!p.grad().defined()) find(name, "gets no gradient: the loss does not depend on it");
-    else if (p.numel() > 0 && max(abs(p.grad())).item() == 0) find(name, "its gradient is 0 everywhere");
+    else if (zero(p)) still.push_back(i);
+  }
+  if (still.empty()) return;
+  // Where the gradient is 0 because another parameter begins at 0, it is not 0 near by.
+  const detail::Patient moved = copy_(patient_.parameters[still.front()].second.dtype());
+  for (const auto& [name, p] : moved.parameters) {
+    const NoGrad guard;
+    p.assign(p + 0.01 * randn(p.shape(), p.dtype(), generator_));
+  }
+  moved.loss(batch_).backward();
+  for (const std::size_t i : still) {
+    const auto& [name, p] = moved.parameters[i];
+    if (zero(p)) find(name, "its gradient is 0 everywhere");
+    else report_.notes.push_back({check_, name, "its gradient is 0 at first, until a parameter that begins at 0 has moved"});
   }
 }
 

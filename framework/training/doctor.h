@@ -53,11 +53,11 @@ DoctorReport examine(const NamedTensors& parameters, const std::function<Patient
 }  // namespace detail
 
 // Runs on copies in eval mode, most of them in float64: the model is not changed. Checks what `loss`, a scalar, allows:
-// finite values; parameters that are unused, or share memory or values with another; that it is a function (no
-// randomness); gradients against differences (a row of a table whose whole gradient is 0, as of padding_idx, gives a
-// note only); dead relus; that the batch can be learnt. And where options tell how: causality, padding, independence of
-// the rows, cached decoding. Meant for a fresh model, a positive loss and a batch of a few short rows: about 20 losses
-// are computed for each parameter.
+// finite values; parameters that are unused (one whose gradient is 0 at the start only, as A of a fresh LoRA, gives a
+// note), or share memory or values with another; that it is a function (no randomness); gradients against differences
+// (a row of a table whose whole gradient is 0, as of padding_idx, gives a note only); dead relus; that the batch can be
+// learnt. And where options tell how: causality, padding, independence of the rows, cached decoding. Meant for a fresh
+// model, a positive loss and a batch of a few short rows: about 20 losses are computed for each parameter.
 template <Model M>
 DoctorReport doctor(const M& model, const std::vector<Tensor>& batch, const std::type_identity_t<ModelCall<M>>& loss,
                     const std::type_identity_t<DoctorOptions<M>>& options = {}) {

@@ -44,7 +44,8 @@ ParityReport compare_with_recording(const NamedTensors& weights,
 
 // Runs a copy of the model in eval mode with the recorded weights, on the recorded arguments, forward and backward from
 // the recorded gradient. A module's output is found by the names of the parameters that ops use, an activation's is
-// the next of its kind and shape. FileError when the file is not such a recording.
+// the next of its kind and shape. Recorded floating-point numbers become the model's dtype. FileError when the file is
+// not such a recording.
 template <Model M>
 ParityReport parity(const M& model, const std::string& path, const std::type_identity_t<ModelCall<M>>& call,
                     const ParityOptions& options = {}) {
@@ -69,7 +70,8 @@ struct Counterpart {
 };
 // Why number `at`, whose output departs while those before agree, may differ.
 std::vector<std::string> likely_causes(const std::vector<Counterpart>& all, std::size_t at,
-                                       const std::vector<TracedOp>& ops, double tolerance);
+                                       const std::vector<TracedOp>& ops, const NamedTensors& weights,
+                                       double tolerance);
 }  // namespace detail
 
 }  // namespace gradus

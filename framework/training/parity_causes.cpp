@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
+#include "framework/convolution.h"
 #include "framework/ops.h"
 #include "framework/training/parity.h"
 
@@ -48,12 +50,10 @@ Tensor operand(const TracedOp& op, const std::string& end) {
   }
   return {};
 }
-// A parameter of the layer among the operands of any op.
-Tensor parameter(const std::vector<TracedOp>& ops, const std::string& name) {
-  for (const auto& op : ops) {
-    for (const Tensor& x : op.inputs) {
-      if (x.name() == name) return x;
-    }
+// One of the model's, whether it was used or not.
+Tensor parameter(const NamedTensors& weights, const std::string& name) {
+  for (const auto& [own, x] : weights) {
+    if (own == name) return x;
   }
   return {};
 }
@@ -116,6 +116,96 @@ std::vector<Variant> attentions(const std::vector<TracedOp>& ops, std::size_t ou
   return all;
 }
 
+// Convolutions of other settings whose output would be as large as one of those wanted.
+std::vector<Variant> convolutions(const Tensor& x, const Tensor& W, const Tensor& b, const std::vector<Shape>& wanted) {
+  std::vector<Variant> all;
+  if (!W.defined() || x.dim() != W.dim() || W.dim() < 3 || W.dim() > 4) return all;
+  if (W.numel() == 0 || x.size(1) % W.size(1) != 0) return all;
+  const auto length = [&](std::int64_t axis, std::int64_t stride, std::int64_t padding, std::int64_t dilation) {
+    return (x.size(axis) + 2 * padding - dilation * (W.size(axis) - 1) - 1) / stride + 1;
+  };
+  const auto add = [&](const std::string& name, const Tensor& kernel, const Tensor& bias) {
+    for (const std::int64_t stride : {1, 2, 3, 4}) {
+      for (std::int64_t padding = 0; padding <= std::max(W.size(2), W.size(-1)); ++padding) {
+        for (const std::int64_t dilation : {1, 2}) {
+          Shape size{x.size(0), W.size(0)};
+          for (std::int64_t axis = 2; axis < x.dim(); ++axis) size.push_back(length(axis, stride, padding, dilation));
+          if (std::find(wanted.begin(), wanted.end(), size) == wanted.end()) continue;
+          const ConvOptions o{stride, padding, dilation, x.size(1) / W.size(1)};
+          const std::string settings = fmt::format("stride {}, padding {}, dilation {}", stride, padding, dilation);
+          all.push_back({"a convolution of " + settings + name,
+                         x.dim() == 3 ? conv1d(x, kernel, bias, o) : conv2d(x, kernel, bias, o)});
+        }
+      }
+    }
+  };
+  add("", W, b);
+  if (b.defined()) add(", without its bias", W, {});
+  if (W.dim() == 4 && W.size(2) == W.size(3))
+    add(", its kernel transposed (height and width exchanged)", transpose(W, 2, 3), b);
+  add(", its kernel flipped", W.dim() == 3 ? flip(W, {2}) : flip(W, {2, 3}), b);
+  if (W.size(0) == W.size(1)) add(", its channels transposed (in and out exchanged)", transpose(W, 0, 1), b);
+  return all;
+}
+
+// A step of a recurrent layer: what the input and the state before make of the gates, and the state -> the state.
+using RecurrentStep = std::function<void(std::vector<Tensor> from_x, std::vector<Tensor> from_h, Tensor& h, Tensor& c)>;
+
+Tensor recur(const Tensor& gates_of_x, const Tensor& W, const Tensor& b, const RecurrentStep& step) {
+  const std::int64_t size = W.size(1);
+  Tensor h = zeros({gates_of_x.size(0), size}, gates_of_x.dtype()), c = h;
+  std::vector<Tensor> said;
+  for (std::int64_t t = 0; t < gates_of_x.size(1); ++t) {
+    step(split(select(gates_of_x, 1, t), size, 1), split(linear(h, W, b), size, 1), h, c);
+    said.push_back(h);
+  }
+  return stack(said, 1);
+}
+
+// One layer in one direction, its gates in every order and its biases left out or exchanged.
+std::vector<Variant> recurrences(const std::string& kind, const Tensor& x, const NamedTensors& weights,
+                                 const std::string& name) {
+  const auto of = [&](const char* which) { return parameter(weights, name + "." + which); };
+  const Tensor Wx = of("weight_ih_l0"), Wh = of("weight_hh_l0"), bx = of("bias_ih_l0"), bh = of("bias_hh_l0");
+  std::vector<Variant> all;
+  if (!Wx.defined() || !Wh.defined()) return all;
+  if (of("weight_ih_l1").defined() || of("weight_ih_l0_reverse").defined()) return all;
+  const std::string gates = kind == "LSTM" ? "ifgo" : "rzn";
+  const std::int64_t rows = static_cast<std::int64_t>(gates.size()) * Wh.size(-1);
+  const auto fits = [&](const Tensor& bias) { return !bias.defined() || bias.shape() == Shape{rows}; };
+  if (x.dim() != 3 || x.size(1) < 1 || Wh.shape() != Shape{rows, Wh.size(-1)} || Wx.shape() != Shape{rows, x.size(2)} ||
+      !fits(bx) || !fits(bh)) {
+    return all;
+  }
+  std::string order = gates;
+  const auto add = [&](const std::string& what, const Tensor& own_bx, const Tensor& own_bh) {
+    const auto at = [&](char gate) { return order.find(gate); };
+    const RecurrentStep step = [&](auto from_x, auto from_h, Tensor& h, Tensor& c) {
+      if (kind == "LSTM") {
+        const auto gate = [&](char g) { return from_x[at(g)] + from_h[at(g)]; };
+        c = sigmoid(gate('f')) * c + sigmoid(gate('i')) * tanh(gate('g'));
+        h = sigmoid(gate('o')) * tanh(c);
+      } else {
+        const auto gate = [&](char g) { return sigmoid(from_x[at(g)] + from_h[at(g)]); };
+        const Tensor z = gate('z');
+        h = (1 - z) * tanh(from_x[at('n')] + gate('r') * from_h[at('n')]) + z * h;
+      }
+    };
+    all.push_back({fmt::format("{} of gates {}{}", kind == "LSTM" ? "an LSTM" : "a GRU", fmt::join(order, ", "), what),
+                   recur(linear(x, Wx, own_bx), Wh, own_bh, step)});
+  };
+  add("", bx, bh);
+  if (bx.defined() && bh.defined()) {
+    add(", without bias_hh", bx, {}), add(", without bias_ih", {}, bh), add(", without biases", {}, {});
+    add(", bias_ih and bias_hh exchanged", bh, bx);
+  }
+  std::sort(order.begin(), order.end());
+  do {
+    if (order != gates) add("", bx, bh);
+  } while (std::next_permutation(order.begin(), order.end()));
+  return all;
+}
+
 // y and x differ by a multiple of p: which? NaN when they do not.
 double multiple(const Tensor& y, const Tensor& x, const Tensor& p, double tolerance) {
   if (y.shape() != x.shape() || p.shape() != x.shape()) return NAN;
@@ -156,7 +246,7 @@ void between(const std::vector<Counterpart>& so_far, const Tensor& recorded, con
 }  // namespace
 
 std::vector<std::string> likely_causes(const std::vector<Counterpart>& all, std::size_t at, const std::vector<TracedOp>& ops,
-                                       double tolerance) {
+                                       const NamedTensors& weights, double tolerance) {
   const NoGrad guard;
   std::vector<std::string> causes;
   const Counterpart& c = all[at];
@@ -168,6 +258,14 @@ std::vector<std::string> likely_causes(const std::vector<Counterpart>& all, std:
     causes.push_back(fmt::format("order: PyTorch runs {} before {}, the model after it{}", c.name, all[i].name,
                                  norm ? " (norm before or after the sublayer: norm_first)" : ""));
     return causes;
+  }
+  const Tensor W = parameter(weights, c.name + ".weight"), b = parameter(weights, c.name + ".bias");
+  const std::string where = "in " + c.name;
+  const bool same_input = c.input.defined() && !(c.our_input.defined() && distance(c.input, c.our_input) > tolerance);
+  if (same_input && (c.kind == "Conv1d" || c.kind == "Conv2d")) {
+    const auto variants = convolutions(c.input, W, b, {c.output.shape(), c.our_output.shape()});
+    compare(variants, c.output, c.our_output, where, tolerance, causes);
+    if (!causes.empty()) return causes;
   }
   if (c.output.shape() != c.our_output.shape()) {
     causes.push_back(fmt::format("the output of {} is {} in PyTorch, {} in the model", c.name, c.output.shape().str(),
@@ -182,12 +280,17 @@ std::vector<std::string> likely_causes(const std::vector<Counterpart>& all, std:
     between(so_far, c.input, c.our_input, "the input of " + c.name, tolerance, causes);
     return causes;
   }
-  const Tensor W = parameter(ops, c.name + ".weight"), b = parameter(ops, c.name + ".bias");
-  const std::string where = "in " + c.name;
+  if (!c.input.defined()) {  // recorded without: nothing to compute from
+    between(so_far, c.output, c.our_output, "the output of " + c.name, tolerance, causes);
+    return causes;
+  }
+  if (c.kind == "LSTM" || c.kind == "GRU") {
+    compare(recurrences(c.kind, c.input, weights, c.name), c.output, c.our_output, where, tolerance, causes);
+  }
   if (c.kind == "Linear") compare(linears(c.input, W, b), c.output, c.our_output, where, tolerance, causes);
   if (c.kind == "LayerNorm") compare(norms(c.input, W, b), c.output, c.our_output, where, tolerance, causes);
   if (c.kind == "MultiheadAttention") compare(attentions(ops, c.op), c.output, c.our_output, where, tolerance, causes);
-  if (c.input.defined() && is_float(c.input.dtype()) && c.input.shape() == c.output.shape() && causes.empty()) {
+  if (is_float(c.input.dtype()) && c.input.shape() == c.output.shape() && causes.empty()) {
     compare(activations(c.input), c.output, c.our_output, where, tolerance, causes);
   }
   if (causes.empty()) between(so_far, c.output, c.our_output, "the output of " + c.name, tolerance, causes);

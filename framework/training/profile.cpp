@@ -28,7 +28,8 @@ double rate(double flops, double seconds) { return seconds > 0 ? flops / seconds
 Profile::Profile()
     : observer_(
           [this](const char* op, const Tensor& y, const std::vector<Tensor>& in) {
-            if (in_backward_) return;  // part of the op whose gradients are being made
+            // Part of the op whose gradients are being made; but what a checkpoint computes again has a backward of its own.
+            if (!within_.empty() && std::string_view(within_.back()) != "checkpoint") return;
             Op& o = ops_[op];
             const auto [forward, backward] = product_flops(op, y, in);
             ++o.calls;
@@ -38,8 +39,9 @@ Profile::Profile()
           false,
           [this](const BackwardStep& step) {
             const double seconds = lap();
-            if (step.gradients) ops_[step.op].backward += seconds;
-            in_backward_ = step.gradients == nullptr;
+            if (!within_.empty()) ops_[within_.back()].backward += seconds;
+            if (!step.gradients) within_.push_back(step.op);
+            else if (!within_.empty()) within_.pop_back();
           }) {}
 
 double Profile::lap() {

@@ -2,6 +2,7 @@
 #include <chrono>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "framework/autograd.h"
 
@@ -21,7 +22,8 @@ class Profile {
   // A line for each op, the longest first: calls, milliseconds forward and backward, share of the time since the construction,
   // and the rate of those that are matrix products. What lies between the gradients (the engine) is "rest"; user code before an op counts as that op's.
   std::string table() const;
-  // Floating-point operations of the matrix products so far: two a multiply-add, twice the forward's for a backward.
+  // Floating-point operations of the matrix products so far: two a multiply-add, twice the forward's for a backward; what a
+  // checkpoint computes again counts again.
   double flops() const;
 
  private:
@@ -35,7 +37,7 @@ class Profile {
 
   const Clock::time_point start_ = Clock::now();
   Clock::time_point last_ = start_;
-  bool in_backward_ = false;
+  std::vector<const char*> within_;  // the ops whose gradients are being made, the innermost last
   std::map<std::string, Op> ops_;
   Observer observer_;
 };

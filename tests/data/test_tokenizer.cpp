@@ -136,3 +136,20 @@ TEST_CASE("tokenizer: characters give every line back, spaces and accents includ
   CHECK(loaded.decode(loaded.encode("né à  l'est")) == "né à  l'est");
   std::filesystem::remove(file("characters"));
 }
+
+TEST_CASE("tokenizer: ends of lines are characters that can be saved; words that can't are refused") {
+  const std::string text = "one\ntwo\r\n\\n \\\\r\n";  // and backslashes before letters
+  const auto t = CharacterTokenizer::build({text});
+  CHECK(t.decode(t.encode(text)) == text);
+  CHECK(t.encode(text).size() == text.size());
+  CHECK(t.piece(t.encode("\n")[0]) == "\n");
+  CHECK(t.piece(t.encode("\r")[0]) == "\r");
+  const std::string path = file("ends_of_lines");
+  t.save(path);
+  const auto loaded = CharacterTokenizer::load(path);
+  CHECK(loaded.encode(text) == t.encode(text));
+  CHECK(loaded.decode(t.encode(text)) == text);
+  std::filesystem::remove(path);
+  for (const char* word : {"a\nb", "b\r", ""}) CHECK_THROWS_AS(Vocabulary::build({{"x", word}}).save(path), FileError);
+  CHECK_FALSE(std::filesystem::exists(path));
+}

@@ -36,6 +36,12 @@ wrong --input .
 wrong --input short
 wrong --input binary
 wrong --heads 3
+wrong --seed -1
+wrong --block 0
+wrong --batch 0
+wrong --temperature nan
+wrong --input birds --subwords bpe --vocab-size 100000
+wrong stray
 wrong --dropout 2
 wrong --steps many
 wrong --subwords words

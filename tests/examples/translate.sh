@@ -78,6 +78,7 @@ wrong train --out x --source missing
 wrong train --out x --heads 3
 wrong train --out x --d-model 65536 --ffn 1000000 --layers 1000
 wrong train --out x --epochs many
+wrong train --out x --seed -1
 wrong train --out x --source train.digits
 wrong train --out run "${data[@]}" "${small[@]}"    # a run is there
 wrong run missing

@@ -179,3 +179,41 @@ TEST_CASE("KeyValueCache: a copy goes on by itself; no gradient is lost in one")
   CHECK_THROWS_AS(a.append({k, k}), GradientError);
   CHECK(a.time() == 3);
 }
+
+TEST_CASE("KeyValueCache: no positions are fine, also the first; what does not go on with it is refused") {
+  const auto some = [](std::int64_t b, std::int64_t n, DType dtype = float32) {
+    return KeyValue{ones({b, 1, n, 2}, dtype), ones({b, 1, n, 2}, dtype)};
+  };
+  KeyValueCache cache;
+  CHECK(cache.append(some(1, 0)).k.shape() == Shape{1, 1, 0, 2});
+  CHECK(cache.time() == 0);
+  cache.select(tensor({0, 0}));
+  CHECK(cache.append(some(2, 3)).v.shape() == Shape{2, 1, 3, 2});
+  CHECK(cache.append(some(2, 0)).v.shape() == Shape{2, 1, 3, 2});
+  CHECK_THROWS_WITH_AS(cache.append(some(2, 1, float64)),
+                       "KeyValueCache: keys and values must be of one dtype, and of the cache's\n  keys    float64\n"
+                       "  values  float64\n  cache   float32", DTypeError);
+  KeyValueCache fresh;
+  CHECK_THROWS_AS(fresh.append({some(1, 1).k, some(1, 1, float64).v}), DTypeError);
+  CHECK_THROWS_AS(cache.append({ones({2, 1, 1}), ones({2, 1, 1})}), ShapeError);
+  CHECK_THROWS_AS(cache.append({ones({2, 1, 1, 2}), ones({2, 1, 2})}), ShapeError);
+  CHECK(cache.time() == 3);
+  CHECK(fresh.time() == 0);
+}
+
+TEST_CASE("MultiHeadAttention: its halves say themselves what does not fit") {
+  const MultiHeadAttention layer{.d_model = 4, .heads = 2};
+  const Tensor x = randn({2, 3, 4});
+  const KeyValue kv = layer.keys_values(x, x);
+  CHECK_THROWS_WITH_AS(layer(randn({3, 4}), kv), "MultiHeadAttention: query must be (b, time, 4)\n  query  (3, 4)",
+                       ShapeError);
+  CHECK_THROWS_WITH_AS(layer.keys_values(randn({3, 4}), x), "MultiHeadAttention: key must be (b, time, 4)\n  key  (3, 4)",
+                       ShapeError);
+  CHECK_THROWS_WITH_AS(layer.keys_values(x, randn({2, 3, 5})),
+                       "MultiHeadAttention: value must be (b, time, 4)\n  value  (2, 3, 5)", ShapeError);
+  CHECK_THROWS_WITH_AS(layer(x, {x, x}),
+                       "MultiHeadAttention: keys and values must be (b, 2, s, 2), as of keys_values()\n"
+                       "  keys    (2, 3, 4)\n  values  (2, 3, 4)", ShapeError);
+  CHECK_THROWS_AS(layer(Tensor(), kv), ShapeError);
+  CHECK_THROWS_AS(layer(x, KeyValue{}), ShapeError);
+}

@@ -117,6 +117,18 @@ TEST_CASE("decoding: one position after another gives what the whole target give
   }
 }
 
+TEST_CASE("decoding: ids that are refused leave no trace") {
+  manual_seed(5);
+  const Transformer model = small();
+  for (const bool cached : {true, false}) {
+    auto tried = model.decoding(sources(), cached), plain = model.decoding(sources(), cached);
+    for (const Ids& ids : std::vector<Ids>{{1, 1}, {4, 5}, {3, 6}}) {
+      CHECK_THROWS_AS(tried->next({1, 7}), IndexError);
+      CHECK(tried->next(ids).to_vector() == plain->next(ids).to_vector());
+    }
+  }
+}
+
 TEST_CASE("greedy: the most probable id each time; neighbours and padding have no influence; nothing is recorded") {
   manual_seed(6);
   const Transformer model = small();

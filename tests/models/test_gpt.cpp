@@ -138,6 +138,31 @@ TEST_CASE("GPT: generation records nothing, repeats with its seed, and refuses w
   CHECK_THROWS_AS(model(tensor({1, 2})), ShapeError);
 }
 
+TEST_CASE("GPT: ids that are refused leave no trace; a cache for each block") {
+  manual_seed(6);
+  const GPT model = small();
+  for (const bool cached : {true, false}) {
+    for (const std::int64_t prompt_length : {3, 8}) {  // at 8 the block is full
+      CAPTURE(prompt_length);
+      const Tensor prompt = randint(0, 7, {1, prompt_length});
+      auto tried = model.decoding(prompt, 9, cached), plain = model.decoding(prompt, 9, cached);
+      CHECK(tried->next({0}).to_vector() == plain->next({0}).to_vector());
+      for (int step = 0; step < 3; ++step) {
+        CHECK_THROWS_AS(tried->next({7}), IndexError);
+        CHECK_THROWS_AS(tried->next({-1}), IndexError);
+        CHECK_THROWS_AS(tried->next({1, 2}), ShapeError);
+        CHECK(largest_difference(tried->next({5}), plain->next({5})) <= 1e-5);
+      }
+    }
+  }
+  std::vector<KeyValueCache> one(1), none;
+  const NoGrad guard;
+  CHECK_THROWS_WITH_AS(model.hidden(tensor({{1, 2}}), &one), "GPT: past must hold a cache for each of the 2 blocks, got 1",
+                       ConfigError);
+  CHECK_THROWS_AS(model.hidden(tensor({{1, 2}}), &none), ConfigError);
+  CHECK(one[0].time() == 0);
+}
+
 TEST_CASE("GPT: learns a rule, and goes on by it") {
   manual_seed(5);
   // Each id is one more, modulo 7, than the one two before it: the last id alone does not tell the next.

@@ -165,6 +165,23 @@ TEST_CASE("optimisers: D77: a model may move after its optimiser was made") {
   CHECK(values_of(moved) != before);
 }
 
+TEST_CASE("optimisers: a model of another dtype than its moments is refused by name, and nothing changes") {
+  manual_seed(4);
+  Net model;
+  Adam adam(parameters(model));
+  to(model, float64), to(model, float32);  // before the first step: no matter
+  one_step(model, adam, 1);
+  to(model, float64);
+  CHECK(named_parameters(model)[0].first == "first.weight");
+  for (const auto& p : parameters(model)) p.set_grad(ones_like(p));
+  const auto before = values_of(model);
+  CHECK_THROWS_WITH_AS(adam.step(),
+                       "Adam: parameter first.weight is float64 now, its moments are float32: make a new optimiser after "
+                       "to(model, dtype)",
+                       DTypeError);
+  CHECK(values_of(model) == before);
+}
+
 TEST_CASE("optimisers: D78: a tied weight has one moment and is updated and decayed once") {
   const Parameter w(tensor({1., 2.}));
   const Tensor handle = w;

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the parity_*.safetensors of this folder: what scripts/record_pytorch.py records of three small models."""
+"""Writes the parity_*.safetensors of this folder: what scripts/record_pytorch.py records of small models."""
 import math
 import pathlib
 import sys
@@ -49,6 +49,55 @@ class Transformer(nn.Module):
         return F.linear(h, self.source_embedding.weight)
 
 
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.both_ways = nn.LSTM(6, 4, num_layers=2, bidirectional=True, batch_first=True)
+        self.lstm = nn.LSTM(8, 5, batch_first=True)
+        self.gru = nn.GRU(5, 4, batch_first=True)
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, x):
+        h = self.lstm(self.both_ways(x)[0])[0]
+        return self.head(self.gru(torch.tanh(self.lstm(torch.cat([h, h[..., :3]], 2))[0]))[0])  # called twice
+
+
+class Convolutions(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.norm = nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4)
+        self.relu, self.pool = nn.ReLU(), nn.MaxPool2d(2)
+        self.conv2, self.head = nn.Conv2d(4, 5, 3, stride=2, padding=1), nn.Linear(5, 3)
+
+    def forward(self, x):
+        h = self.pool(self.relu(self.norm(self.conv1(x))))
+        return self.head(self.relu(self.conv2(input=h)).mean((2, 3)))
+
+
+class Pair(nn.Module):
+    def forward(self, x):
+        return {"note": None, "h": (2 * x, x)}
+
+
+class Silent(nn.Module):
+    def forward(self, x):
+        return None
+
+
+class Edges(nn.Module):
+    """What a recording must get through: dicts, None, calls by keyword and again, a weight of two names."""
+    def __init__(self):
+        super().__init__()
+        self.twice, self.tied = nn.Linear(4, 4), nn.Linear(4, 4)
+        self.tied.weight = self.twice.weight
+        self.pair, self.silent = Pair(), Silent()
+
+    def forward(self, x, scale):
+        h = self.twice(input=torch.tanh(self.twice(input=x)))
+        self.silent(h)
+        return {"logits": scale * self.tied(self.pair(h)["h"][0]), "note": "text"}
+
+
 def moved(model):
     for p in model.parameters():  # away from zeros and ones
         with torch.no_grad():
@@ -63,3 +112,8 @@ source, target = torch.randint(3, 13, (3, 5)), torch.randint(3, 13, (3, 4))
 source[1, 3:], target[2, 3:] = 0, 0
 for name, norm_first in ("post_norm", False), ("pre_norm", True):
     record(moved(Transformer(norm_first)), (source, target), f"parity_{name}.safetensors")
+record(moved(Recurrent()), torch.randn(2, 5, 6), "parity_recurrent.safetensors")
+convolutions = moved(Convolutions()).double()  # float64, for a model in float32
+convolutions.norm.running_mean.normal_(), convolutions.norm.running_var.uniform_(0.5, 2)
+record(convolutions, (torch.randn(2, 2, 8, 8).double(),), "parity_convolutions.safetensors")
+record(moved(Edges()), {"x": torch.randn(3, 4), "scale": torch.tensor(0.5)}, "parity_edges.safetensors")

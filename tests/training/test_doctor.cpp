@@ -238,3 +238,32 @@ TEST_CASE("doctor finds randomness, values that are not finite, and reports erro
   report = doctor(Mini{}, {tensor({{1, 99}, {1, 2}})}, [](const Mini& m, const auto& in) { return mean(m(in[0])); });
   CHECK(found(report.findings, "finite", "", "embedding"));
 }
+
+namespace {
+struct Adapted {
+  LoRALinear first = lora(Linear{3, 16}, 2, 4);
+  Linear second{16, 2};
+  Parameter spare{ones({3})};
+  bool spared = false;
+  Tensor loss(const std::vector<Tensor>& in) const {
+    const Tensor y = mse(second(tanh(first(in[0]))), in[1]);
+    return spared ? y + 0 * sum(spare) : y + 0.01 * sum(spare * spare);
+  }
+};
+}  // namespace
+
+TEST_CASE("doctor: a gradient that is 0 at first only, as A's of a fresh LoRA, is a note; one that stays 0 is a finding") {
+  manual_seed(14);
+  Adapted model;
+  const auto examine = [&] {
+    return doctor(model, {randn({8, 3}), randn({8, 2})}, [](const Adapted& m, const auto& in) { return m.loss(in); });
+  };
+  DoctorReport report = examine();
+  CHECK_MESSAGE(report.ok(), report.text());
+  CHECK(found(report.notes, "used", "first.lora_A", "0 at first"));
+  model.spared = true;
+  report = examine();
+  CHECK(found(report.findings, "used", "spare", "0 everywhere"));
+  CHECK(found(report.notes, "used", "first.lora_A", "0 at first"));
+  CHECK(only(report, "used"));
+}

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "framework/losses.h"
+#include "framework/recompute.h"
 
 using namespace gradus;
 
@@ -28,4 +29,33 @@ TEST_CASE("profile: a loss that makes its gradients in forward counts them there
   Profile profile;
   linear_cross_entropy(x, w, {}, ids).backward();
   CHECK(profile.flops() == 3 * 2 * 8 * 7 * 5);
+}
+
+TEST_CASE("profile: what a checkpoint computes again counts again, in nested ones too") {
+  const Tensor x = randn({8, 5}), w = randn({7, 5}).set_requires_grad();
+  const auto product = [](const std::vector<Tensor>& in) { return linear(in[0], in[1]); };
+  const double once = 2 * 8 * 7 * 5;
+  {
+    Profile profile;
+    sum(checkpoint(product, {x, w})).backward();
+    CHECK(profile.flops() == (1 + 3) * once);
+  }
+  Profile profile;
+  const auto inner = [&](const std::vector<Tensor>& in) { return checkpoint(product, in); };
+  sum(checkpoint(inner, {x, w})).backward();
+  CHECK(profile.flops() == (1 + 1 + 3) * once);
+}
+
+TEST_CASE("profile: ops of a backward that makes gradients itself are part of it to its end") {
+  const Tensor x = randn({4}).set_requires_grad();
+  Profile profile;
+  record("outer", x.array().copy(), {x}, [](const Tensor& g) {
+    const GradMode recorded(true);
+    const Tensor leaf = Tensor(g.array().copy(), true);
+    const Tensor inside = grad(sum(exp(leaf)), {leaf})[0];
+    return log(inside);
+  }).backward(ones({4}));
+  const std::string table = profile.table();
+  CHECK(table.find("\nouter ") != std::string::npos);
+  CHECK(table.find("\nlog ") == std::string::npos);
 }
