@@ -1,6 +1,6 @@
 #pragma once
 // Linear algebra: PyTorch's torch.linalg. A matrix is the last two axes, all others are a batch. Float32 is computed in float64
-// and rounded. LinAlgError where the result does not exist. A matrix with a NaN or an infinity gives NaN, but is a LinAlgError
+// and rounded, gradients too. LinAlgError where the result does not exist or its factors leave float64's range. A matrix with a NaN or an infinity gives NaN, but is a LinAlgError
 // for cholesky, svd and eigh. All have gradients, and gradients of gradients, except where a line says that they are undefined.
 #include "framework/ops.h"
 
@@ -20,8 +20,8 @@ Tensor cholesky(const Tensor& x);
 struct QR {
   Tensor q, r;                                     // (..., m, k), (..., k, n), k = min(m, n)
 };
-// x = q r: orthonormal columns, upper triangular. Gradient for m >= n and full rank; undefined (inf, NaN, LinAlgError) when the
-// rank is less, NotImplementedError for m < n.
+// x = q r: orthonormal columns, upper triangular. The gradient needs k independent columns at the left: undefined (inf, NaN,
+// LinAlgError) otherwise.
 QR qr(const Tensor& x);
 struct SVD {
   Tensor u, s, vh;                                 // (..., m, k), (..., k) descending, (..., k, n)

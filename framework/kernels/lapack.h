@@ -4,7 +4,8 @@
 // LAPACK on one row-major matrix of doubles at a time. What LAPACK calls columns are our rows: it sees transposes.
 namespace gradus::kernels::lapack {
 
-inline constexpr std::int64_t max_size = 23000;  // svd wants 4 n n doubles to work with, counted in 32 bits
+// LAPACK counts its workspace in 32 bits: some rows of a matrix for all, 4 k² of svd for k = min(m, n), 2 n² of eigh.
+inline constexpr std::int64_t max_size = 1 << 24, max_size_svd = 23000, max_size_eigh = 32000;
 
 // a (n, n) becomes its factors P L U, pivots (n). False: U has a 0 on its diagonal, a is singular.
 bool lu(std::int64_t n, double* a, int* pivots);

@@ -328,8 +328,8 @@ Rows linalg_rows() {
                     rejects<LinAlgError>("linalg::svd: matrix 0 of the batch has an element", [] { return linalg::svd(full({1, 2, 2}, INFINITY)).s; })};
     }
   }
-  for (const Shape& shape : {Shape{2, 3, 3}, Shape{2, 4, 2}}) {
-    rows.push_back(row("qr", shape[1] == 3 ? "square" : "tall",
+  for (const Shape& shape : {Shape{2, 3, 3}, Shape{2, 4, 2}, Shape{2, 2, 4}}) {
+    rows.push_back(row("qr", shape[1] == 3 ? "square" : shape[1] == 4 ? "tall" : "wide",
                        [](const Tensors& in) -> Outputs {
                          const auto [q, r] = linalg::qr(with_diagonal(in[0], 2, -3));
                          const Tensor d = diagonal(r.detach(), 0, -2, -1);
@@ -339,10 +339,14 @@ Rows linalg_rows() {
                        {real(shape, -0.4, 0.4)},
                        [](const Nds& in) -> Expected {
                          const Nd a = with_diagonal(in[0], 2, -3);
-                         const Index m = a.size(-2), n = a.size(-1);
-                         return Nds{each_matrix(a, {m, n}, orthonormal),
-                                    each_matrix(a, {n, n}, [](const Matrix& v) {
-                                      Matrix r = times(flipped(orthonormal(v)), v);
+                         const Index m = a.size(-2), n = a.size(-1), k = std::min(m, n);
+                         const auto q = [k](Matrix v) {
+                           for (auto& r : v) r.resize(static_cast<std::size_t>(k));
+                           return orthonormal(v);
+                         };
+                         return Nds{each_matrix(a, {m, k}, q),
+                                    each_matrix(a, {k, n}, [q](const Matrix& v) {
+                                      Matrix r = times(flipped(q(v)), v);
                                       for (std::size_t i = 0; i < r.size(); ++i) std::fill_n(r[i].begin(), i, 0);
                                       return r;
                                     })};

@@ -87,7 +87,72 @@ TEST_CASE("linalg: singular matrices") {
   CHECK(linalg::slogdet(x).logabsdet.item<double>() == -inf);
   CHECK_THROWS_AS(linalg::det(x).backward(), LinAlgError);
   CHECK_FALSE(x.grad().defined());
-  CHECK_THROWS_AS(linalg::qr(Tensor(x.array().reshape({1, 4}), true)).r.backward(ones({1, 4}, float64)), NotImplementedError);
+  CHECK_THROWS_WITH_AS(sum(linalg::qr(Tensor(zeros({2, 2}).array(), true)).r).backward(),
+                       doctest::Contains("linalg::qr, gradient: the matrix is singular"), LinAlgError);
+  CHECK_THROWS_WITH_AS(linalg::solve(zeros({1, 2, 2}), ones({2, 3})),
+                       "linalg::solve: matrix 0 of the batch is singular\n  a  (1, 2, 2) float32\n  b  (1, 2, 3) float32", LinAlgError);
+}
+
+TEST_CASE("linalg: matrices whose factors leave float64's range say so, and no inverse is made up") {
+  const Tensor large = tensor({{1e308, 1e308}, {-1e308, 1e308}}, float64), tiny = diag(tensor({1e-310, 1e-310}, float64));
+  for (const Tensor& x : {large, tiny}) {
+    CHECK_THROWS_AS(linalg::inv(x), LinAlgError);
+    CHECK_THROWS_AS(linalg::solve(x, ones({2}, float64)), LinAlgError);
+    CHECK_THROWS_AS(linalg::slogdet(x), LinAlgError);
+    CHECK_THROWS_AS(linalg::det(x), LinAlgError);
+  }
+  CHECK_THROWS_AS(linalg::inv(diag(tensor({1., 1e-310}, float64))), LinAlgError);  // its inverse has an infinity
+}
+
+TEST_CASE("linalg: a determinant may be in the range where the products on its way are not") {
+  CHECK(linalg::det(diag(tensor({1e200, 1e200, 1e-200}, float64))).item<double>() == doctest::Approx(1e200));
+  CHECK(linalg::det(diag(tensor({1e-200, 1e-200, -1e300}, float64))).item<double>() == doctest::Approx(-1e-100));
+  CHECK(linalg::det(diag(tensor({1e200, 1e200}, float64))).item<double>() == inf);
+  CHECK(linalg::det(diag(tensor({1e-200, 1e-200}, float64))).item<double>() == 0);
+  Tensor x(diag(tensor({1e-25f, 1e-25f, 1.f})).array(), true);  // the determinant itself is 0 in float32
+  linalg::det(x).backward();
+  CHECK(slice(reshape(x.grad(), {9}), 0, 0, 1).item() == doctest::Approx(1e-25).epsilon(1e-5));
+}
+
+TEST_CASE("linalg: svd's and eigh's gradients for matrices of any scale") {
+  Generator generator(7);
+  const Tensor base = randn({4, 3}, float64, generator), weights = randn({4, 3}, float64, generator);
+  const auto direction = [&](const Tensor& x) {  // u1 v1ᵀ does not depend on the scale: its gradient is as its inverse
+    const auto [u, s, vh] = linalg::svd(x);
+    return sum(matmul(slice(u, -1, 0, 1), slice(vh, -2, 0, 1)) * to(weights, x.dtype()));
+  };
+  const auto projection = [&](const Tensor& x) {
+    const Tensor v = slice(linalg::eigh(x).vectors, -1, 0, 1);
+    return sum(matmul(v, transpose(v, 0, 1)) * to(slice(weights, 0, 0, 3), x.dtype()));
+  };
+  for (const auto& [dtype, scales] : {std::pair{float64, std::vector<double>{1e-170, 1e170}}, {float32, {1e-25, 1e25}}}) {
+    for (const double scale : scales) {
+      const Tensor x = base.detach(), scaled = to(x * scale, dtype);
+      const auto relative = [&](const auto& f, const Tensor& at_one, const Tensor& at_scale) {
+        const Tensor exact = grad(f(at_one), {at_one})[0], found = to(grad(f(at_scale), {at_scale})[0], float64) * scale;
+        return farthest(exact, found) / max(abs(exact)).template item<double>();
+      };
+      const double near = dtype == float64 ? 1e-12 : 1e-5;
+      CHECK(relative(direction, Tensor(x.array(), true), Tensor(scaled.array(), true)) < near);
+      const Tensor square = slice(x, 0, 0, 3) + t(slice(x, 0, 0, 3)), small = to(square * scale, dtype);
+      CHECK(relative(projection, Tensor(square.array(), true), Tensor(small.array(), true)) < near);
+    }
+  }
+}
+
+TEST_CASE("linalg: long matrices are no large ones") {
+  Generator generator(2);
+  const Tensor x = randn({30000, 2}, float64, generator);
+  for (const Tensor& a : {x, t(x)}) {
+    const auto [q, r] = linalg::qr(a);
+    CHECK(farthest(matmul(q, r), a) < 1e-12);
+    const auto [u, s, vh] = linalg::svd(a);
+    CHECK(farthest(matmul(u * unsqueeze(s, -2), vh), a) < 1e-12);
+  }
+  CHECK(farthest(linalg::solve(2 * eye(2, float64), t(x)), t(x) / 2) == 0);
+  CHECK_THROWS_AS(linalg::svd(expand(zeros({}), {23001, 23001})), ShapeError);
+  CHECK_THROWS_AS(linalg::eigh(expand(zeros({}), {32001, 32001})), ShapeError);
+  CHECK_THROWS_AS(linalg::inv(expand(zeros({}), {1 << 25, 1 << 25})), ShapeError);
 }
 
 TEST_CASE("linalg: equal and vanishing singular values have gradients of their own") {
