@@ -72,14 +72,14 @@ void learn(Model model, const Settings& s, const ToyCorpus& toy, const Tokenizer
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   CLI::App app{"An LSTM with attention or a Transformer on the toy corpus of translate."};
   Settings s;
   app.add_option("--model", s.model)->capture_default_str()->check(CLI::IsMember({"lstm", "transformer"}));
   app.add_option("--epochs", s.epochs, "of 171 updates")->capture_default_str()->check(CLI::Range(1, 1000));
   app.add_option("--d-model", s.d_model)->capture_default_str()->check(CLI::Range(2, 4096));
   app.add_option("--learning-rate", s.learning_rate)->capture_default_str()->check(CLI::Range(1e-9, 1e9));
-  app.add_option("--seed", s.seed)->capture_default_str();
+  app.add_option("--seed", s.seed)->capture_default_str()->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 62));
   app.add_option("--threads", s.threads)->capture_default_str()->check(CLI::Range(1, 1024));
   CLI11_PARSE(app, argc, argv);
   set_num_threads(s.threads);
@@ -96,4 +96,7 @@ int main(int argc, char** argv) {
                               .max_length = 130, .tie = models::Tie::target_output},
           s, toy, source, target);
   }
+} catch (const std::exception& e) {
+  fmt::print(stderr, "toy_models: {}\n", e.what());
+  return 2;
 }

@@ -103,7 +103,8 @@ bool Self::needs(std::size_t input) const {
 // ---- recording
 
 namespace {
-thread_local Observer* observer = nullptr;
+thread_local Observer* observer = nullptr;  // the innermost
+thread_local int unobserved = 0;            // how many Unobserved live; the chain stays whole meanwhile: one of it may die
 thread_local Captured* captured = nullptr;
 }  // namespace
 
@@ -114,21 +115,21 @@ Observer::~Observer() {  // not always the innermost: one may be held by a point
   while (*at && *at != this) at = &(*at)->before_;
   if (*at) *at = before_;
 }
-bool Observer::wants_steps() { return observer && observer->steps_; }
+bool Observer::wants_steps() { return observed() && observer->steps_; }
 
-bool observed() { return observer != nullptr; }
-Unobserved::Unobserved() : paused_(std::exchange(observer, nullptr)) {}
-Unobserved::~Unobserved() { observer = paused_; }
+bool observed() { return observer && unobserved == 0; }
+Unobserved::Unobserved() { ++unobserved; }
+Unobserved::~Unobserved() { --unobserved; }
 
 void Observer::notify(const char* op, const Tensor& output, const Tensor* inputs, std::size_t n) {
-  if (!observer) [[likely]] return;
+  if (!observed()) [[likely]] return;
   const Observer& sees = *observer;
   const Unobserved pause;  // ops that it runs itself are not observed
   sees.f_(op, output, std::vector<Tensor>(inputs, inputs + n));
 }
 
 void Observer::notify_backward(const BackwardStep& step) {
-  if (!observer || !observer->backward_) [[likely]] return;
+  if (!observed() || !observer->backward_) [[likely]] return;
   const Observer& sees = *observer;
   const Unobserved pause;
   sees.backward_(step);

@@ -60,16 +60,13 @@ std::vector<std::shared_ptr<Node>> reachable(const std::vector<std::shared_ptr<N
 
 // Does an observer see this thread's ops?
 bool observed();
-// While alive, none does.
+// While alive, none does, also none made meanwhile.
 class Unobserved {
  public:
   Unobserved();
   ~Unobserved();
   Unobserved(const Unobserved&) = delete;
   Unobserved& operator=(const Unobserved&) = delete;
-
- private:
-  Observer* paused_;
 };
 
 // While alive, collects the tensors that this thread's ops read, that require a gradient and existed before: what a function

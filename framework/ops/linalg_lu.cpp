@@ -8,7 +8,7 @@ namespace gradus::linalg {
 namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
-constexpr const char* out_of_range = "has elements too small or too large for its factors to be numbers of float64";
+constexpr const char* out_of_range = "has elements so small or large that its factors or its inverse leave float64's range";
 
 // Calls f(matrix, factors, pivots, state) for each matrix of the first operand, float64.
 enum class State { regular, singular, not_finite };

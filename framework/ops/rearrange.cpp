@@ -11,10 +11,11 @@ namespace {
 // Element i of the axis is element from(i) of x's, for i < n.
 template <class F>
 Tensor read(const Tensor& x, std::size_t axis, std::int64_t n, F from) {
-  if (x.numel() == 0) {  // no index, which may be longer than memory
-    Shape shape = x.shape();
-    shape[axis] = n;
-    return record("index_select", Array::empty(shape, x.dtype()), {x}, [all = x.shape()](const Tensor& g) { return zeros(all, g.dtype()); });
+  Shape shape = x.shape();
+  shape[axis] = n;
+  if (numel(shape) == 0) {  // no index, which may be longer than memory
+    return record("index_select", Array::empty(shape, x.dtype()), {x},
+                  [all = x.shape()](const Tensor& g) { return zeros(all, g.dtype()); });
   }
   Array index = Array::empty({n}, int64);
   std::int64_t* at = index.mutable_data<std::int64_t>();

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <memory>
 #include <string>
 
 #include "framework/layers/attention.h"
@@ -84,4 +85,21 @@ TEST_CASE("observers may end in any order") {
   neg(ones({2}));
   CHECK(first == 0);
   CHECK(second == seen);
+}
+
+TEST_CASE("an observer may end while another is told") {
+  int outer = 0, inner = 0;
+  const Tensor x = ones({2});
+  {
+    auto first = std::make_unique<Observer>([&](auto&&...) { ++outer; });
+    const Observer second([&](auto&&...) {
+      ++inner;
+      first.reset();
+    });
+    (void)(x + x);
+    (void)(x + x);
+  }
+  (void)(x + x);  // nobody is left to see this
+  CHECK(inner == 2);
+  CHECK(outer == 0);
 }

@@ -127,3 +127,7 @@ TEST_CASE("errors: assign refuses a view whose elements share a place") {
     CHECK(sum(view).item() == static_cast<double>(view.numel()));
   }
 }
+
+TEST_CASE("errors: pad can't repeat what is not there") {
+  for (const Padding mode : {Padding::replicate, Padding::reflect}) CHECK_THROWS_AS(pad(zeros({0}), {{1, 1}}, mode), Error);
+}
