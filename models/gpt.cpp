@@ -71,7 +71,11 @@ class Continuation : public Decoding {
 
   Tensor next(const Ids& ids) override {
     const NoGrad guard;
-    Tensor all = begun_ ? cat({ids_, from_vector(ids, {rows(), 1})}, 1) : ids_;  // (n,t)
+    Tensor all = ids_;  // (n,t)
+    if (begun_) {
+      const Tensor last = from_vector(ids, {rows(), 1});
+      all = cat({all, last}, 1);
+    }
     if (all.size(1) > model_.block) all = kept(all, std::max<std::int64_t>(model_.block / 2, 1));
     const std::int64_t seen = caches_.front().time();
     const Tensor h = model_.hidden(slice(all, 1, seen, all.size(1)), cached_ ? &caches_ : nullptr);
