@@ -13,7 +13,7 @@ template <class F>
 Tensor read(const Tensor& x, std::size_t axis, std::int64_t n, F from) {
   Shape shape = x.shape();
   shape[axis] = n;
-  if (numel(shape) == 0) {  // no index, which may be longer than memory
+  if (x.numel() == 0 && numel(shape) == 0) {  // no index, which may be longer than memory
     return record("index_select", Array::empty(shape, x.dtype()), {x},
                   [all = x.shape()](const Tensor& g) { return zeros(all, g.dtype()); });
   }
