@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <limits>
 
 #include "examples/translate/toy_corpus.h"
 #include "framework/data/parallel.h"
@@ -79,7 +80,7 @@ int main(int argc, char** argv) try {
   app.add_option("--epochs", s.epochs, "of 171 updates")->capture_default_str()->check(CLI::Range(1, 1000));
   app.add_option("--d-model", s.d_model)->capture_default_str()->check(CLI::Range(2, 4096));
   app.add_option("--learning-rate", s.learning_rate)->capture_default_str()->check(CLI::Range(1e-9, 1e9));
-  app.add_option("--seed", s.seed)->capture_default_str()->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 62));
+  app.add_option("--seed", s.seed)->capture_default_str()->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()));
   app.add_option("--threads", s.threads)->capture_default_str()->check(CLI::Range(1, 1024));
   CLI11_PARSE(app, argc, argv);
   set_num_threads(s.threads);

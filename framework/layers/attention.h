@@ -31,8 +31,8 @@ class KeyValueCache {
   KeyValueCache(const KeyValueCache& other);
   KeyValueCache(KeyValueCache&&) noexcept = default;
   KeyValueCache& operator=(KeyValueCache other) noexcept;
-  // Adds those of the next n positions, (b,h,n,d/h); returns all, (b,h,time,d/h), as views. ShapeError or
-  // DTypeError when they don't go on with those before; GradientError when they require a gradient, which can't flow through a cache: use NoGrad.
+  // Adds those of the next n positions, (b,h,n,d/h); returns all, (b,h,time,d/h), as views. ShapeError or DTypeError when
+  // they don't go on with those before; GradientError when they require a gradient, which can't flow through a cache: use NoGrad.
   KeyValue append(const KeyValue& next);
   std::int64_t time() const { return time_; }  // how many positions it holds
   // Row i becomes a copy of row rows[i]: some leave, some are repeated. rows (n) of int64.

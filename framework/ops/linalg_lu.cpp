@@ -10,11 +10,10 @@ namespace {
 constexpr double nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
 constexpr const char* out_of_range = "has elements so small or large that its factors or its inverse leave float64's range";
 
-// Calls f(matrix, factors, pivots, state) for each matrix of the first operand, float64.
+// Calls f(matrix, factors, pivots, state) for each matrix of x, float64. operands: what a message shows.
 enum class State { regular, singular, not_finite };
 template <class F>
-void for_each_lu(const char* op, std::initializer_list<Operand> operands, F f) {
-  const Tensor& x = operands.begin()->tensor;
+void for_each_lu(const char* op, const Tensor& x, std::initializer_list<Operand> operands, F f) {
   Array all = x.array().copy();
   const std::int64_t n = x.size(-1), count = numel(batch_of(x.shape()));
   double* a = all.mutable_data<double>();
@@ -39,7 +38,7 @@ Tensor inverse(const char* op, const Tensor& given) {
   Array y = Array::empty(x.shape(), float64);
   const std::int64_t n = x.size(-1);
   double* out = y.mutable_data<double>();
-  for_each_lu(op, {{"x", x}}, [&](std::int64_t i, double* factors, const int* pivots, State state) {
+  for_each_lu(op, x, {{"x", given}}, [&](std::int64_t i, double* factors, const int* pivots, State state) {
     if (state == State::singular) fail(op, i, "is singular", {{"x", given}});
     if (state == State::regular) kernels::lapack::lu_inverse(n, factors, pivots);
     else std::fill_n(factors, n * n, nan);
@@ -59,8 +58,9 @@ Tensor solve_matrices(const char* op, const Tensor& given_a, const Tensor& given
   const std::size_t last = b.shape().size() - 1;
   Array rows = b.array().transpose(last - 1, last).copy();  // LAPACK's columns
   double* x = rows.mutable_data<double>();
-  for_each_lu(op, {{"a", a}, {"b", b}}, [&](std::int64_t i, const double* factors, const int* pivots, State state) {
-    if (state == State::singular) fail(op, i, "is singular", {{"a", given_a}, {"b", given_b}});
+  const auto operands = {Operand{"a", given_a}, Operand{"b", given_b}};
+  for_each_lu(op, a, operands, [&](std::int64_t i, const double* factors, const int* pivots, State state) {
+    if (state == State::singular) fail(op, i, "is singular", operands);
     double* to = x + i * n * k;
     if (state == State::regular && all_finite(to, n * k)) kernels::lapack::lu_solve(n, k, factors, pivots, to);
     else std::fill_n(to, n * k, nan);
@@ -96,12 +96,13 @@ struct Determinants {
   Array sign, log, product;
 };
 
-Determinants determinants(const char* op, const Tensor& x) {
+Determinants determinants(const char* op, const Tensor& given) {
+  const Tensor x = to(given, float64);
   const Shape batch = batch_of(x.shape());
   Determinants d{Array::empty(batch, float64), Array::empty(batch, float64), Array::empty(batch, float64)};
   double *sign = d.sign.mutable_data<double>(), *log = d.log.mutable_data<double>(), *product = d.product.mutable_data<double>();
   const std::int64_t n = x.size(-1);
-  for_each_lu(op, {{"x", x}}, [&](std::int64_t i, const double* factors, const int* pivots, State state) {
+  for_each_lu(op, x, {{"x", given}}, [&](std::int64_t i, const double* factors, const int* pivots, State state) {
     std::int64_t exponent = 0;  // of product: it may leave the range on the way to a result that does not
     sign[i] = product[i] = state == State::regular ? 1 : state == State::singular ? 0 : nan;
     log[i] = state == State::regular ? 0 : state == State::singular ? -inf : nan;
@@ -123,7 +124,7 @@ Determinants determinants(const char* op, const Tensor& x) {
 Tensor det(const Tensor& given) {
   require_square("linalg::det", {{"x", given}});
   const Tensor x = to(given, float64);
-  const Array y = determinants("linalg::det", x).product;
+  const Array y = determinants("linalg::det", given).product;
   const Tensor result = record("linalg::det", y, {x}, [x, y](const Tensor& g, const Self& self) {
     return as_matrix(g * self(y)) * transposed(inverse("linalg::det, gradient", x));
   });
@@ -133,7 +134,7 @@ Tensor det(const Tensor& given) {
 SLogDet slogdet(const Tensor& given) {
   require_square("linalg::slogdet", {{"x", given}});
   const Tensor x = to(given, float64);
-  const Determinants d = determinants("linalg::slogdet", x);
+  const Determinants d = determinants("linalg::slogdet", given);
   const Tensor log = record("linalg::slogdet", d.log, {x}, [x](const Tensor& g) {
     return as_matrix(g) * transposed(inverse("linalg::slogdet, gradient", x));
   });
