@@ -82,7 +82,11 @@ int main(int argc, char** argv) try {
   app.add_option("--learning-rate", s.learning_rate)->capture_default_str()->check(CLI::Range(1e-9, 1e9));
   app.add_option("--seed", s.seed)->capture_default_str()->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()));
   app.add_option("--threads", s.threads)->capture_default_str()->check(CLI::Range(1, 1024));
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& e) {  // --help
+    return app.exit(e);
+  }
   set_num_threads(s.threads);
   manual_seed(s.seed);
   const ToyCorpus toy = toy_corpus(s.seed);
