@@ -187,14 +187,14 @@ def draw_loss(r):
         loss = lambda z, i: average(F.cross_entropy(z.reshape(-1, classes), i.reshape(-1), ignore_index=ignored,
                                                     label_smoothing=smooth, reduction="sum"), i)
         if op == "cross_entropy":
-            return Case(op, [Input(rows + [classes]), ids(rows, classes)], loss, [ignored, smooth])
+            return Case(op, [Input(rows + [classes]), ids(rows, classes)], loss, [ignored, smooth], terms=1)
         if op == "nll":
             return Case(op, [Input(rows + [classes]), ids(rows, classes)],
                         lambda z, i: average(F.nll_loss(z.reshape(-1, classes), i.reshape(-1), ignore_index=ignored, reduction="sum"), i),
                         [ignored])
         k = r.randint(1, 4)
         return Case(op, [Input(rows + [k]), Input([classes, k]), ids(rows, classes), Input([classes])],
-                    lambda x, w, i, b: loss(F.linear(x, w, b), i), [ignored, smooth])
+                    lambda x, w, i, b: loss(F.linear(x, w, b), i), [ignored, smooth], terms=1)  # log(1 + little)
     if op in PAIRS:
         return Case(op, [Input(s), Input(s)], lambda a, b: PAIRS[op](a, b, reduction=name), [how], kinks=True)
     if op == "huber":

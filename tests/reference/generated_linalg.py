@@ -6,7 +6,7 @@ import torch
 from generated_shapes import broadcast_from
 from make_generated import Case, Input
 
-SIZES = [0, 1, 1, 2, 2, 2, 3, 3, 4, 5]
+SIZES = [0, 1, 1, 2, 2, 2, 3, 3, 4, 5, 8]
 
 
 def matrices(r, *last):

@@ -10,8 +10,8 @@ from make_generated import Case, Input, ids, truth
 
 
 def recurrent(r):
-    op, relu = r.choice(["RNN", "LSTM", "GRU"]), r.random() < 0.5
-    b, t, width, hidden, layers = (r.choice([1, 1, 2, 3]) for _ in range(5))
+    op, relu = r.choice(["RNN", "LSTM", "LSTM", "GRU"]), r.random() < 0.5
+    b, t, width, hidden, layers = r.choice([1, 2, 3]), r.randint(1, 4), *(r.choice([1, 1, 2, 3]) for _ in range(3))
     both, bias, begun, ends = (r.random() < 0.5 for _ in range(4))
     more = {"nonlinearity": "relu" if relu else "tanh"} if op == "RNN" else {}
     net = getattr(torch.nn, op)(width, hidden, layers, bias=bias, batch_first=True, bidirectional=both, **more).double()

@@ -317,7 +317,7 @@ def products(r):
 FAMILIES = [maths, maths, steps, steps, tests, curves, curves_with_settings, curves_with_settings, conversions, binary, binary, binary_more,
             with_number, compare, compare, logic, choose, reduce, reduce, moments, norms, extremes, extremes, order, order, scans, sums_to,
             products, products, products, linalg, linalg, linalg, convolutions, convolutions, pools, pools, softmaxes, softmaxes,
-            normalisations, normalisations, attention, tables, recurrent, multi_head_attention] + \
+            normalisations, normalisations, attention, tables, recurrent, recurrent, multi_head_attention] + \
            [draw_shape] * 14 + [draw_loss] * 5
 
 
