@@ -233,4 +233,5 @@ def draw_loss(r):
     t, c, labels = r.randint(2, 7), r.randint(2, 4), r.randint(1, 3)
     # of log_softmax of the input: PyTorch's gradient is that of normalised logarithms
     return Case(op, [Input([t, b, c]), ids([b, labels], c, 1), ids([b], t + 1, t // 2), ids([b], labels + 1)],
-                lambda x, y, m, n: F.ctc_loss(x.log_softmax(-1), y, m, n, zero_infinity=True, reduction=name), [how])
+                lambda x, y, m, n: F.ctc_loss(x.log_softmax(-1), y, m, n, zero_infinity=True, reduction=name), [how],
+                terms=t * (b if name == "sum" else 1))
