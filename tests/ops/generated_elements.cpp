@@ -63,6 +63,8 @@ Ops element_ops() {
          const double low = s.number();
          return Tensors{clamp(x[0], low, s.number())};
        }},
+      {"clamp.min", [](Settings& s, const Tensors& x) { return Tensors{clamp(x[0], s.number())}; }},
+      {"clamp.max", [](Settings& s, const Tensors& x) { return Tensors{clamp(x[0], {}, s.number())}; }},
       {"prelu", binary(prelu)}, {"glu", along(glu)}, {"swiglu", along(swiglu)},
       {"+", binary(operator+)}, {"-", binary(operator-)}, {"*", binary(operator*)}, {"/", binary(operator/)},
       {"+.number", with_number(operator+)}, {"-.number", with_number(operator-)}, {"*.number", with_number(operator*)},

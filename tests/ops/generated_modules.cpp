@@ -47,10 +47,30 @@ Tensors multi_head_attention(Settings& s, const Tensors& x) {
   return {layer(x[0], x[1], x[2], attend)};
 }
 
+// x, weight_g, weight_v and the bias of a Linear.
+Tensors weight_norm_of_linear(Settings&, const Tensors& x) {
+  auto layer = weight_norm(Linear{x[2].size(1), x[2].size(0)});
+  auto next = x.begin() + 1;
+  take(layer.weight_g, next), take(layer.weight_v, next), take(layer.layer.bias, next);
+  return {layer(x[0])};
+}
+
+// x, the running mean and variance, weight and bias -> y, and what the running ones are then.
+Tensors batch_norm_in_training(Settings& s, const Tensors& x) {
+  BatchNorm layer{.channels = s.whole(), .eps = 1e-2};
+  layer.momentum = s.number();
+  layer.running_mean = Buffer(x[1].detach()), layer.running_var = Buffer(x[2].detach());
+  auto next = x.begin() + 3;
+  take(layer.weight, next), take(layer.bias, next);
+  const Tensor y = layer(x[0]);
+  return {y, layer.running_mean, layer.running_var};
+}
+
 }  // namespace
 
 Ops module_ops() {
-  return {{"RNN", recurrent<RNN>}, {"LSTM", recurrent<LSTM>}, {"GRU", recurrent<GRU>}, {"MultiHeadAttention", multi_head_attention}};
+  return {{"WeightNorm", weight_norm_of_linear}, {"BatchNorm", batch_norm_in_training}, {"RNN", recurrent<RNN>}, {"LSTM", recurrent<LSTM>},
+          {"GRU", recurrent<GRU>}, {"MultiHeadAttention", multi_head_attention}};
 }
 
 }  // namespace generated

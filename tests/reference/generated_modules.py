@@ -71,3 +71,21 @@ def multi_head_attention(r):
         return 2 * largest(out[0], 0) * largest(v, -1) * max(float(q.abs().max()), float(k.abs().max()), 1) / math.sqrt(width)
     return Case("MultiHeadAttention", xs, f, [d, heads, kv_heads, with_bias, base, causal, masked, biased, first],
                 size=size)
+
+
+def norms_of_layers(r):
+    if r.random() < 0.4:
+        out, width = r.choice([1, 2, 3]), r.choice([1, 2, 3, 5])
+        xs = [Input([r.choice([0, 1, 2, 3]), width]), Input([out, 1]), Input([out, width], "p"), Input([out])]
+        return Case("WeightNorm", xs, lambda x, g, v, b: F.linear(x, g * v / v.norm(dim=1, keepdim=True), b),
+                    size=lambda x, g, v, b: 4 * max(1, 2 / float(v.norm(dim=1).min())))
+    c, momentum = r.choice([1, 2, 3]), r.choice([0.1, 0.5, 1.0])
+    x = Input([r.choice([2, 3]), c] + r.choice([[], [1], [3], [2, 2]]), layouts="cts")
+
+    def f(x, m, v, w, b):  # and the running statistics, which PyTorch changes in place
+        m, v = m.detach().clone(), v.detach().clone()
+        return F.batch_norm(x.contiguous(), m, v, w.contiguous(), b.contiguous(), True, momentum, 1e-2), m, v
+    smallest = lambda x: float(x.transpose(0, 1).flatten(1).var(-1, correction=0).min())
+    running = [Input([c], layouts="cts"), Input([c], "p", layouts="cts")]  # expanded ones can not be written
+    return Case("BatchNorm", [x, *running, Input([c]), Input([c])], f, [c, momentum],
+                size=lambda x, *_: 4 / math.sqrt(smallest(x) + 1e-2))

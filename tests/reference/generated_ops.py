@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from generated_layers import attention, convolutions, draw_loss, normalisations, pools, softmaxes, tables
 from generated_linalg import linalg
-from generated_modules import multi_head_attention, recurrent
+from generated_modules import multi_head_attention, norms_of_layers, recurrent
 from generated_shapes import POSITIVE, SIZES, axis, broadcast_from, dims, draw_shape, kind, some_axes
 from make_generated import Case, Input, ids, truth
 
@@ -60,7 +60,8 @@ def curves_with_settings(r):
         return Case(op, [x], lambda x: F.leaky_relu(x, a / 4), [a / 4])
     if op == "clamp":  # bounds that no element has: there PyTorch's gradient is 1, ops.h says 0
         low, high = r.choice([(-0.7, 0.8), (0.3, 5.3), (-9.3, -0.2)])
-        return Case(op, [Input(dims(r), kind(r))], lambda x: x.clamp(low, high), [low, high], accuracy="elementwise")
+        name, bounds = r.choice([(op, [low, high]), ("clamp.min", [low, None]), ("clamp.max", [None, high])])
+        return Case(name, [Input(dims(r), kind(r))], lambda x: x.clamp(*bounds), [b for b in bounds if b], accuracy="elementwise")
     if op == "prelu":
         s = dims(r, 2, 4)
         w = r.choice([1, s[1]])
@@ -317,7 +318,8 @@ def products(r):
 FAMILIES = [maths, maths, steps, steps, tests, curves, curves_with_settings, curves_with_settings, conversions, binary, binary, binary_more,
             with_number, compare, compare, logic, choose, reduce, reduce, moments, norms, extremes, extremes, order, order, scans, sums_to,
             products, products, products, linalg, linalg, linalg, convolutions, convolutions, pools, pools, softmaxes, softmaxes,
-            normalisations, normalisations, attention, tables, recurrent, recurrent, multi_head_attention] + \
+            normalisations, normalisations, attention, tables, recurrent, recurrent, multi_head_attention,
+            norms_of_layers] + \
            [draw_shape] * 14 + [draw_loss] * 5
 
 

@@ -15,8 +15,8 @@ much the result moves, relatively, when every input and every cotangent is chang
 
 Every op that a header declares is drawn by some family; test_generated.cpp fails otherwise. Not drawn, because there is nothing to
 compare with PyTorch: what has no operands (zeros, arange, eye, ...), and random numbers (rand, dropout, ...). Of the layers the
-recurrent ones and attention in heads are drawn: the others add little but their parameters to the ops that they call, and are
-compared with PyTorch in tests/layers.
+recurrent ones, attention in heads, BatchNorm and WeightNorm are drawn: the others add little but their parameters to the ops that
+they call, or (SpectralNorm, caches, positions) are computed otherwise than in PyTorch; their tests are in tests/layers.
 """
 import random
 import sys
