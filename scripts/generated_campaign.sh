@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes random cases with what PyTorch says of them (tests/reference/make_generated.py) and runs them, in pieces.
 #   scripts/generated_campaign.sh [cases] [python] [tests]      100,000 cases take about 5 minutes and 20 MB for a moment
-# BEFORE is put in front of every run of the tests, such as "nice".
+# BEFORE is put in front of every run of the tests, such as "nice"; SEED (1000) is the seed of the first 20,000, one more that of the next.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cases="${1:-100000}"
@@ -11,7 +11,7 @@ piece=20000
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 failed=0
-for ((done = 0, seed = 1000; done < cases; done += piece, seed += 1)); do
+for ((done = 0, seed = ${SEED:-1000}; done < cases; done += piece, seed += 1)); do
   "$python" -W ignore tests/reference/make_generated.py $((cases - done < piece ? cases - done : piece)) "$seed" "$work/cases"
   ${BEFORE:-} env GRADUS_GENERATED="$work/cases" "$tests" -tc='generated cases*' --no-colors > "$work/log" || failed=1
   grep -A 2 'ERROR' "$work/log" || true

@@ -1,5 +1,6 @@
 #pragma once
-// The ops of tests/reference/make_generated.py, by the names and with the settings that it writes.
+// The ops of tests/reference/make_generated.py, by the names and with the settings that it writes. A name is that of the op in
+// its header (operators without the word), perhaps a dot and which of its forms is meant.
 #include <functional>
 #include <map>
 #include <stdexcept>
@@ -23,6 +24,11 @@ class Settings {
     Dims d;
     for (auto n = whole(); n > 0; --n) d.push_back(whole());
     return d;
+  }
+  std::string text() {  // a list of letters, which may be longer than any Dims
+    std::string letters;
+    for (auto n = whole(); n > 0; --n) letters += static_cast<char>(whole());
+    return letters;
   }
   Size2 size() {
     const Dims d = dims();
@@ -50,6 +56,8 @@ using Ops = std::map<std::string, Op>;
 Ops element_ops();
 Ops moving_ops();
 Ops layer_ops();
+Ops linalg_ops();
+Ops module_ops();
 
 inline Tensor at_or_none(const Tensors& x, std::size_t i) { return i < x.size() ? x[i] : Tensor(); }
 

@@ -42,10 +42,6 @@ Op along(Tensor (*f)(const Tensor&, std::int64_t, bool)) {
   };
 }
 
-const char* const equations[] = {"ij,jk->ik", "ij,jk",  "bij,bjk->bik",    "ij,kj->ki",     "i,j->ji", "ij->ji",       "ii->i",     "ii",
-                                 "ij->",      "ij,ij->i", "bhi,bhj->bij", "...i,ij->...j", "i,ij,j",  "ij,jk,kl->li", "bi,bi->b",
-                                 "a b, b c -> a c"};
-
 }  // namespace
 
 Ops element_ops() {
@@ -57,7 +53,7 @@ Ops element_ops() {
       {"isinf", unary(isinf)}, {"isfinite", unary(isfinite)}, {"silu", unary(silu)}, {"mish", unary(mish)},
       {"hardswish", unary(hardswish)}, {"logical_not", unary(logical_not)},
       {"gelu", [](Settings&, const Tensors& x) { return Tensors{gelu(x[0])}; }},
-      {"gelu_tanh", [](Settings&, const Tensors& x) { return Tensors{gelu(x[0], GeluKind::tanh)}; }},
+      {"gelu.tanh", [](Settings&, const Tensors& x) { return Tensors{gelu(x[0], GeluKind::tanh)}; }},
       {"softplus", [](Settings& s, const Tensors& x) {
          const double beta = s.number();
          return Tensors{softplus(x[0], beta, s.number())};
@@ -67,16 +63,25 @@ Ops element_ops() {
          const double low = s.number();
          return Tensors{clamp(x[0], low, s.number())};
        }},
+      {"clamp.min", [](Settings& s, const Tensors& x) { return Tensors{clamp(x[0], s.number())}; }},
+      {"clamp.max", [](Settings& s, const Tensors& x) { return Tensors{clamp(x[0], {}, s.number())}; }},
       {"prelu", binary(prelu)}, {"glu", along(glu)}, {"swiglu", along(swiglu)},
       {"+", binary(operator+)}, {"-", binary(operator-)}, {"*", binary(operator*)}, {"/", binary(operator/)},
-      {"+n", with_number(operator+)}, {"-n", with_number(operator-)}, {"*n", with_number(operator*)}, {"/n", with_number(operator/)},
-      {"n+", of_number(operator+)}, {"n-", of_number(operator-)}, {"n*", of_number(operator*)}, {"n/", of_number(operator/)},
-      {"pow", binary(pow)}, {"pown", with_number(pow)}, {"remainder", binary(remainder)}, {"remaindern", with_number(remainder)},
+      {"+.number", with_number(operator+)}, {"-.number", with_number(operator-)}, {"*.number", with_number(operator*)},
+      {"/.number", with_number(operator/)},
+      {"+.of_number", of_number(operator+)}, {"-.of_number", of_number(operator-)}, {"*.of_number", of_number(operator*)},
+      {"/.of_number", of_number(operator/)}, {"pow", binary(pow)}, {"pow.number", with_number(pow)},
+      {"remainder", binary(remainder)}, {"remainder.number", with_number(remainder)},
       {"maximum", binary(maximum)}, {"minimum", binary(minimum)},
       {"==", binary(operator==)}, {"!=", binary(operator!=)}, {"<", binary(operator<)}, {"<=", binary(operator<=)},
-      {">", binary(operator>)}, {">=", binary(operator>=)}, {"==n", with_number(operator==)}, {"!=n", with_number(operator!=)},
-      {"<n", with_number(operator<)}, {"<=n", with_number(operator<=)}, {">n", with_number(operator>)}, {">=n", with_number(operator>=)},
+      {">", binary(operator>)}, {">=", binary(operator>=)}, {"==.number", with_number(operator==)}, {"!=.number", with_number(operator!=)},
+      {"<.number", with_number(operator<)}, {"<=.number", with_number(operator<=)},
+      {">.number", with_number(operator>)}, {">=.number", with_number(operator>=)},
       {"logical_and", binary(logical_and)}, {"logical_or", binary(logical_or)}, {"logical_xor", binary(logical_xor)},
+      {"to.int64", [](Settings&, const Tensors& x) { return Tensors{to(x[0], int64)}; }},
+      {"to.boolean", [](Settings&, const Tensors& x) { return Tensors{to(x[0], boolean)}; }},
+      {"to.float32", [](Settings&, const Tensors& x) { return Tensors{to(to(x[0], float32), x[0].dtype())}; }},
+      {"zeros_like", unary(zeros_like)}, {"ones_like", unary(ones_like)},
       {"where", [](Settings&, const Tensors& x) { return Tensors{where(x[0], x[1], x[2])}; }},
       {"masked_fill", [](Settings& s, const Tensors& x) { return Tensors{masked_fill(x[0], x[1], s.number())}; }},
       {"sum", reduction(sum, sum)}, {"mean", reduction(mean, mean)}, {"prod", reduction(prod, prod)}, {"any", reduction(any, any)},
@@ -108,9 +113,9 @@ Ops element_ops() {
       {"sum_to", [](Settings& s, const Tensors& x) { return Tensors{sum_to(x[0], s.dims())}; }},
       {"matmul", binary(matmul)}, {"dot", binary(dot)}, {"outer", binary(outer)}, {"bmm", binary(bmm)},
       {"linear", [](Settings&, const Tensors& x) { return Tensors{linear(x[0], x[1], at_or_none(x, 2))}; }},
-      {"einsum", [](Settings& s, const Tensors& x) { return Tensors{einsum(equations[s.whole()], x)}; }},
+      {"einsum", [](Settings& s, const Tensors& x) { return Tensors{einsum(s.text(), x)}; }},
       {"tensordot", [](Settings& s, const Tensors& x) { return Tensors{tensordot(x[0], x[1], s.whole())}; }},
-      {"tensordots", [](Settings& s, const Tensors& x) {
+      {"tensordot.axes", [](Settings& s, const Tensors& x) {
          const Dims a = s.dims();
          return Tensors{tensordot(x[0], x[1], a, s.dims())};
        }},

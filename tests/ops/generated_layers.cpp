@@ -73,8 +73,8 @@ Ops layer_ops() {
       {"avg_pool1d", avg_pool(avg_pool1d)}, {"avg_pool2d", avg_pool(avg_pool2d)},
       {"adaptive_avg_pool1d", [](Settings& s, const Tensors& x) { return Tensors{adaptive_avg_pool1d(x[0], s.size().height)}; }},
       {"adaptive_avg_pool2d", [](Settings& s, const Tensors& x) { return Tensors{adaptive_avg_pool2d(x[0], s.size())}; }},
-      {"nearest", [](Settings& s, const Tensors& x) { return Tensors{interpolate(x[0], s.size())}; }},
-      {"bilinear", [](Settings& s, const Tensors& x) {
+      {"interpolate.nearest", [](Settings& s, const Tensors& x) { return Tensors{interpolate(x[0], s.size())}; }},
+      {"interpolate.linear", [](Settings& s, const Tensors& x) {
          const Size2 size = s.size();
          return Tensors{interpolate(x[0], size, {.mode = Interpolation::linear, .align_corners = s.flag()})};
        }},
@@ -86,7 +86,7 @@ Ops layer_ops() {
       {"batch_norm", [](Settings& s, const Tensors& x) {
          return Tensors{batch_norm(x[0], at_or_none(x, 1), at_or_none(x, 2), {.training = true, .eps = s.number()})};
        }},
-      {"batch_norm_running", [](Settings& s, const Tensors& x) {
+      {"batch_norm.running", [](Settings& s, const Tensors& x) {
          return Tensors{batch_norm(x[0], at_or_none(x, 3), at_or_none(x, 4),
                                    {.running_mean = x[1].detach(), .running_var = x[2].detach(), .eps = s.number()})};
        }},
@@ -112,9 +112,11 @@ Ops layer_ops() {
          return Tensors{linear_cross_entropy(x[0], x[1], x[3], x[2], cross_entropy_options(s))};
        }},
       {"nll", [](Settings& s, const Tensors& x) { return Tensors{nll(x[0], x[1], s.whole())}; }},
-      {"mse", loss(mse)}, {"l1", loss(l1)}, {"huber", loss(huber)}, {"smooth_l1", loss(smooth_l1)}, {"bce", loss(binary_cross_entropy)},
-      {"bce_logits", [](Settings& s, const Tensors& x) {
-         return Tensors{binary_cross_entropy_with_logits(x[0], x[1], {.pos_weight = at_or_none(x, 2), .reduction = s.reduction()})};
+      {"mse", loss(mse)}, {"l1", loss(l1)}, {"huber", loss(huber)}, {"smooth_l1", loss(smooth_l1)},
+      {"binary_cross_entropy", loss(binary_cross_entropy)},
+      {"binary_cross_entropy_with_logits", [](Settings& s, const Tensors& x) {
+         const Tensor weight = at_or_none(x, 2);
+         return Tensors{binary_cross_entropy_with_logits(x[0], x[1], {.pos_weight = weight, .reduction = s.reduction()})};
        }},
       {"kl_div", [](Settings& s, const Tensors& x) {
          const bool log_target = s.flag();

@@ -38,16 +38,16 @@ Ops moving_ops() {
   return {
       {"reshape", with_dims(reshape)}, {"permute", with_dims(permute)}, {"expand", with_dims(expand)}, {"repeat", with_dims(repeat)},
       {"tile", with_dims(tile)}, {"squeeze", with_axis(squeeze)}, {"unsqueeze", with_axis(unsqueeze)}, {"tril", with_axis(tril)},
-      {"triu", with_axis(triu)}, {"diag", with_axis(diag)}, {"roll_all", with_axis(roll)}, {"transpose", with_two(transpose)},
+      {"triu", with_axis(triu)}, {"diag", with_axis(diag)}, {"roll.all", with_axis(roll)}, {"transpose", with_two(transpose)},
       {"select", with_two(select)}, {"movedim", with_two(movedim)}, {"flatten", with_two(flatten)},
-      {"interleave", with_two(repeat_interleave)},
-      {"interleaves", [](Settings& s, const Tensors& x) { return Tensors{repeat_interleave(x[0], x[1], s.whole())}; }},
+      {"repeat_interleave", with_two(repeat_interleave)},
+      {"repeat_interleave.each", [](Settings& s, const Tensors& x) { return Tensors{repeat_interleave(x[0], x[1], s.whole())}; }},
       {"contiguous", [](Settings&, const Tensors& x) { return Tensors{contiguous(x[0])}; }},
       {"slice", [](Settings& s, const Tensors& x) {
          const auto axis = s.whole(), start = s.whole(), end = s.whole();
          return Tensors{slice(x[0], axis, start, end, s.whole())};
        }},
-      {"movedims", [](Settings& s, const Tensors& x) {
+      {"movedim.lists", [](Settings& s, const Tensors& x) {
          const Dims from = s.dims();
          return Tensors{movedim(x[0], from, s.dims())};
        }},
@@ -64,7 +64,7 @@ Ops moving_ops() {
          const Dims shifts = s.dims();
          return Tensors{roll(x[0], shifts, s.dims())};
        }},
-      {"pad", pads(Padding::constant, 1.5)}, {"reflect", pads(Padding::reflect, 0)}, {"replicate", pads(Padding::replicate, 0)},
+      {"pad", pads(Padding::constant, 1.5)}, {"pad.reflect", pads(Padding::reflect, 0)}, {"pad.replicate", pads(Padding::replicate, 0)},
       {"cat", [](Settings& s, const Tensors& x) { return Tensors{cat(x, s.whole())}; }},
       {"stack", [](Settings& s, const Tensors& x) {
          const auto axis = s.whole();
@@ -74,7 +74,7 @@ Ops moving_ops() {
          const auto size = s.whole();
          return split(x[0], size, s.whole());
        }},
-      {"splits", [](Settings& s, const Tensors& x) {
+      {"split.sizes", [](Settings& s, const Tensors& x) {
          const Dims sizes = s.dims();
          return split(x[0], sizes, s.whole());
        }},
@@ -85,7 +85,7 @@ Ops moving_ops() {
       {"meshgrid", [](Settings&, const Tensors& x) { return meshgrid(x); }},
       {"index_select", with_index(index_select)}, {"gather", with_index(gather)}, {"take_along", with_index(take_along)},
       {"scatter_add", with_source(scatter_add)}, {"scatter", with_source(scatter)}, {"index_put", puts(false)},
-      {"index_put_add", puts(true)},
+      {"index_put.add", puts(true)},
       {"slice_scatter", [](Settings& s, const Tensors& x) {
          const auto axis = s.whole(), start = s.whole(), end = s.whole();
          return Tensors{slice_scatter(x[0], x[1], axis, start, end, s.whole())};

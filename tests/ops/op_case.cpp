@@ -1,6 +1,9 @@
 #include "op_case.h"
 
+#include <doctest/doctest.h>
+
 #include <algorithm>
+#include <fstream>
 #include <random>
 
 namespace op_test {
@@ -97,6 +100,23 @@ Shape before_expanding(const Shape& shape) {
     }
   }
   return one;
+}
+
+std::set<std::string> declared_ops() {
+  std::set<std::string> names, types{"Tensor", "std::vector<Tensor>"};
+  for (const auto& [path, space] : {std::pair{"framework/ops.h", ""}, {"framework/convolution.h", ""}, {"framework/losses.h", ""},
+                                   {"framework/einsum.h", ""}, {"framework/linalg.h", "linalg::"}}) {
+    std::ifstream header(path);
+    REQUIRE_MESSAGE(header.good(), "the tests run in the folder of the project");
+    for (std::string line, struct_name; std::getline(header, line);) {
+      if (line.rfind("struct ", 0) == 0) struct_name = line.substr(7, line.find(' ', 7) - 7);
+      if (line.rfind("  Tensor ", 0) == 0 && line.find('(') > line.find(';')) types.insert(struct_name);
+      const auto space_at = line.find(' '), end = line.find('(');
+      if (end == std::string::npos || !types.count(line.substr(0, space_at))) continue;
+      names.insert(space + line.substr(space_at + 1, end - space_at - 1));
+    }
+  }
+  return names;
 }
 
 }  // namespace op_test

@@ -1,5 +1,6 @@
 #pragma once
 // The op table: one row per op of framework/ops.h (and per overload), from which test_op_table.cpp derives every check.
+#include <set>
 #include <string>
 #include <typeinfo>
 
@@ -109,6 +110,8 @@ Rows convolution_rows();
 Rows pooling_rows();
 Rows channel_norm_rows();
 Rows all_rows();
+// The ops that the catalogue declares: functions at the start of a line that return tensors, or a struct of tensors.
+std::set<std::string> declared_ops();
 
 // The tensor of an input in a dtype (for the kinds that are not floating, theirs).
 Tensor make(const Input& input, DType dtype, std::uint64_t seed);

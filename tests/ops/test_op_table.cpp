@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <fstream>
 #include <map>
 #include <set>
 
@@ -146,24 +145,6 @@ void check_gradients(const OpCase& row, Layout layout, bool twice) {
 
 bool has_floating_input(const OpCase& row) {
   return std::any_of(row.inputs.begin(), row.inputs.end(), [](const Input& i) { return i.floating(); });
-}
-
-// The ops that the catalogue declares: functions at the start of a line that return tensors, or a struct of tensors.
-std::set<std::string> declared_ops() {
-  std::set<std::string> names, types{"Tensor", "std::vector<Tensor>"};
-  for (const auto& [path, space] : {std::pair{"framework/ops.h", ""}, {"framework/convolution.h", ""}, {"framework/losses.h", ""},
-                                   {"framework/einsum.h", ""}, {"framework/linalg.h", "linalg::"}}) {
-    std::ifstream header(path);
-    REQUIRE_MESSAGE(header.good(), "the tests run in the folder of the project");
-    for (std::string line, struct_name; std::getline(header, line);) {
-      if (line.rfind("struct ", 0) == 0) struct_name = line.substr(7, line.find(' ', 7) - 7);
-      if (line.rfind("  Tensor ", 0) == 0 && line.find('(') > line.find(';')) types.insert(struct_name);
-      const auto space_at = line.find(' '), end = line.find('(');
-      if (end == std::string::npos || !types.count(line.substr(0, space_at))) continue;
-      names.insert(space + line.substr(space_at + 1, end - space_at - 1));
-    }
-  }
-  return names;
 }
 
 }  // namespace

@@ -33,9 +33,9 @@ def convolutions(r):
 
 
 def pools(r):
-    op = r.choice(["max_pool1d", "max_pool2d", "avg_pool1d", "avg_pool2d", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "nearest",
-                   "bilinear"])
-    axes = 1 if "1d" in op else 2
+    op = r.choice(["max_pool1d", "max_pool2d", "avg_pool1d", "avg_pool2d", "adaptive_avg_pool1d", "adaptive_avg_pool2d",
+                   "interpolate.nearest", "interpolate.linear"])
+    axes = r.choice([1, 2]) if op.startswith("interpolate") else 1 if "1d" in op else 2
     some = lambda *c: [r.choice(c) for _ in range(axes)]
     kernel, stride, dilation = some(1, 2, 3), some(1, 2, 3), some(1, 1, 2)
     padding = [r.randint(0, k // 2) for k in kernel]
@@ -52,11 +52,14 @@ def pools(r):
         f = F.adaptive_avg_pool1d if axes == 1 else F.adaptive_avg_pool2d
         return Case(op, [Input(shape)], lambda x: f(x, kernel), [kernel])
     to = some(1, 2, 3, 5, 7)
-    if op == "nearest":  # PyTorch's positions are computed in float32; ops.h says floor(i L / n)
-        h, w = (torch.tensor([i * n // t for i in range(t)]) for n, t in zip(size, to))
-        return Case(op, [Input(shape)], lambda x: x.index_select(2, h).index_select(3, w), [to], accuracy="exact")
-    corners = r.random() < 0.5
-    return Case(op, [Input(shape)], lambda x: F.interpolate(x, to, mode="bilinear", align_corners=corners), [to, corners])
+    if op == "interpolate.nearest":  # PyTorch's positions are computed in float32; ops.h says floor(i L / n)
+        def f(x):
+            for a, (n, t) in enumerate(zip(size, to)):
+                x = x.index_select(2 + a, torch.tensor([i * n // t for i in range(t)]))
+            return x
+        return Case(op, [Input(shape)], f, [to], accuracy="exact")
+    corners, mode = r.random() < 0.5, ["linear", "bilinear"][axes - 1]
+    return Case(op, [Input(shape)], lambda x: F.interpolate(x, to, mode=mode, align_corners=corners), [to, corners])
 
 
 # ---- normalisations, attention
@@ -72,7 +75,7 @@ def softmaxes(r):
 
 
 def normalisations(r):
-    op = r.choice(["layer_norm", "rms_norm", "batch_norm", "batch_norm_running", "group_norm", "instance_norm"])
+    op = r.choice(["layer_norm", "rms_norm", "batch_norm", "batch_norm.running", "group_norm", "instance_norm"])
     full = r.random() < 0.6
     s = dims(r, 3, 4, sizes=[1, 2, 2, 3, 3, 4, 5])
     d = s[-1] if op in ("layer_norm", "rms_norm") else s[1]
@@ -90,7 +93,7 @@ def normalisations(r):
     if op == "rms_norm":
         return Case(op, [x, *w[:1]], lambda x, *p: F.rms_norm(x, [d], p[0] if p else None, eps), [eps],
                     size=lambda x, *_: 4 / math.sqrt(float((x * x).mean(-1).min()) + eps))
-    if op == "batch_norm_running":
+    if op == "batch_norm.running":
         running = [Input([d]), Input([d], "p")]
 
         def f(x, m, v, *p):
@@ -113,6 +116,12 @@ def normalisations(r):
                 size=size(lambda x: x.flatten(2)))
 
 
+def weights_of(q, k, allowed, bias, scale):
+    """Softmax of the scores over the keys that are allowed; of none 0: PyTorch has no such rule."""
+    scores = q @ k.transpose(-1, -2) * scale + bias
+    return torch.softmax(scores.masked_fill(~allowed, -1e300), -1) * allowed
+
+
 def attention(r):
     b, h, t, s, d, e = (r.choice([1, 1, 2, 3]) for _ in range(6))
     causal, masked, biased = r.random() < 0.4, r.random() < 0.5, r.random() < 0.3
@@ -122,18 +131,23 @@ def attention(r):
     xs += [truth(broadcast_from(r, [b, h, t, s]))] if masked else []
     xs += [Input(broadcast_from(r, [b, h, t, s]))] if biased else []
 
-    def f(q, k, v, *more):  # a query that may attend nothing gives 0: PyTorch has no such rule
+    def f(q, k, v, *more):
         allowed = torch.ones(b, h, t, s, dtype=torch.bool)
         if causal:
             allowed = allowed.tril(s - t)
         if masked:
             allowed = allowed & more[0]
-        scores = q @ k.transpose(-1, -2) * (scale or 1 / math.sqrt(d))
-        if biased:
-            scores = scores + more[-1]
-        w = torch.softmax(scores.masked_fill(~allowed, -1e300), -1) * allowed
+        w = weights_of(q, k, allowed, more[-1] if biased else 0, scale or 1 / math.sqrt(d))
         return w @ v if op[0] == "s" else w + 0 * v.sum()
     return Case(op, xs, f, [causal, masked, biased, scale])
+
+
+def turned(x, start, base):
+    """ops.h turns neighbours."""
+    t, d = x.shape[-2:]
+    angle = (start + torch.arange(t, dtype=torch.float64))[:, None] * base ** (-torch.arange(0, d, 2, dtype=torch.float64) / d)
+    a, b = x[..., 0::2], x[..., 1::2]
+    return torch.stack([a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()], -1).flatten(-2)
 
 
 def tables(r):
@@ -141,13 +155,7 @@ def tables(r):
     if op == "rotary":
         s = dims(r, 1, 2, most=6)[:2] + [r.choice([1, 2, 3]), r.choice([2, 4, 6])]
         start, base = r.choice([0, 3]), r.choice([10000, 100])
-
-        def f(x):  # ops.h turns neighbours
-            t, d = x.shape[-2:]
-            angle = (start + torch.arange(t, dtype=torch.float64))[:, None] * base ** (-torch.arange(0, d, 2, dtype=torch.float64) / d)
-            a, b = x[..., 0::2], x[..., 1::2]
-            return torch.stack([a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()], -1).flatten(-2)
-        return Case(op, [Input(s)], f, [start, base])
+        return Case(op, [Input(s)], lambda x: turned(x, start, base), [start, base])
     rows, width = r.randint(1, 5), r.choice(POSITIVE)
     if op == "one_hot":
         return Case(op, [ids(dims(r, 0, 2), rows)], lambda i: F.one_hot(i, rows), [rows])
@@ -167,8 +175,8 @@ def lengths(a):
 
 
 def draw_loss(r):
-    op = r.choice(["cross_entropy", "linear_cross_entropy", "nll", "mse", "l1", "huber", "smooth_l1", "bce", "bce_logits", "kl_div",
-                   "cosine_similarity", "cosine_embedding", "triplet_margin", "ctc"])
+    op = r.choice(["cross_entropy", "linear_cross_entropy", "nll", "mse", "l1", "huber", "smooth_l1", "binary_cross_entropy",
+                   "binary_cross_entropy_with_logits", "kl_div", "cosine_similarity", "cosine_embedding", "triplet_margin", "ctc"])
     how = r.randrange(3)
     name = REDUCTIONS[how]
     s, number = dims(r, sizes=POSITIVE), r.choice([0.5, 1.0, 2.0])
@@ -179,23 +187,23 @@ def draw_loss(r):
         loss = lambda z, i: average(F.cross_entropy(z.reshape(-1, classes), i.reshape(-1), ignore_index=ignored,
                                                     label_smoothing=smooth, reduction="sum"), i)
         if op == "cross_entropy":
-            return Case(op, [Input(rows + [classes]), ids(rows, classes)], loss, [ignored, smooth])
+            return Case(op, [Input(rows + [classes]), ids(rows, classes)], loss, [ignored, smooth], terms=1)
         if op == "nll":
             return Case(op, [Input(rows + [classes]), ids(rows, classes)],
                         lambda z, i: average(F.nll_loss(z.reshape(-1, classes), i.reshape(-1), ignore_index=ignored, reduction="sum"), i),
                         [ignored])
         k = r.randint(1, 4)
         return Case(op, [Input(rows + [k]), Input([classes, k]), ids(rows, classes), Input([classes])],
-                    lambda x, w, i, b: loss(F.linear(x, w, b), i), [ignored, smooth])
+                    lambda x, w, i, b: loss(F.linear(x, w, b), i), [ignored, smooth], terms=1)  # log(1 + little)
     if op in PAIRS:
         return Case(op, [Input(s), Input(s)], lambda a, b: PAIRS[op](a, b, reduction=name), [how], kinks=True)
     if op == "huber":
         return Case(op, [Input(s), Input(s)], lambda a, b: F.huber_loss(a, b, delta=number, reduction=name), [number, how])
     if op == "smooth_l1":
         return Case(op, [Input(s), Input(s)], lambda a, b: F.smooth_l1_loss(a, b, beta=number, reduction=name), [number, how])
-    if op == "bce":
+    if op == "binary_cross_entropy":
         return Case(op, [Input(s, "u"), Input(s, "u")], lambda a, b: F.binary_cross_entropy(a, b, reduction=name), [how])
-    if op == "bce_logits":
+    if op == "binary_cross_entropy_with_logits":
         w = [Input(s[-1:], "p")] if r.random() < 0.5 else []
 
         def f(x, t, *w):  # PyTorch's has no gradient by pos_weight
@@ -216,7 +224,8 @@ def draw_loss(r):
             cosine = F.cosine_similarity(x, y, -1)
             loss = torch.where(t == 1, 1 - cosine, (cosine - number / 4).clamp(min=0))
             return loss if name == "none" else getattr(loss, name)()
-        return Case(op, [Input([b, d]), Input([b, d]), ids([b], 2)], f, [number / 4, how], size=lengths(-1))
+        return Case(op, [Input([b, d]), Input([b, d]), ids([b], 2)], f, [number / 4, how], size=lengths(-1),
+                    terms=b if name == "sum" else 1)
     if op == "triplet_margin":
         p, swap = r.choice([1.0, 2.0, 3.0]), r.random() < 0.5
         return Case(op, [Input([b, d]) for _ in range(3)],
@@ -224,4 +233,5 @@ def draw_loss(r):
     t, c, labels = r.randint(2, 7), r.randint(2, 4), r.randint(1, 3)
     # of log_softmax of the input: PyTorch's gradient is that of normalised logarithms
     return Case(op, [Input([t, b, c]), ids([b, labels], c, 1), ids([b], t + 1, t // 2), ids([b], labels + 1)],
-                lambda x, y, m, n: F.ctc_loss(x.log_softmax(-1), y, m, n, zero_infinity=True, reduction=name), [how])
+                lambda x, y, m, n: F.ctc_loss(x.log_softmax(-1), y, m, n, zero_infinity=True, reduction=name), [how],
+                terms=t * (b if name == "sum" else 1))

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 
 from generated_layers import attention, convolutions, draw_loss, normalisations, pools, softmaxes, tables
+from generated_linalg import linalg
+from generated_modules import multi_head_attention, norms_of_layers, recurrent
 from generated_shapes import POSITIVE, SIZES, axis, broadcast_from, dims, draw_shape, kind, some_axes
 from make_generated import Case, Input, ids, truth
 
@@ -16,7 +18,7 @@ from make_generated import Case, Input, ids, truth
 MATHS = dict(exp="r", expm1="r", log="p", log1p="p", sqrt="p", rsqrt="p", sin="r", cos="r", tan="r", tanh="r", erf="r", sigmoid="r")
 STEPS = ["sign", "floor", "ceil", "round", "neg", "abs", "relu"]
 CURVES = {
-    "gelu": lambda x: F.gelu(x), "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"), "silu": F.silu, "mish": F.mish,
+    "gelu": lambda x: F.gelu(x), "gelu.tanh": lambda x: F.gelu(x, approximate="tanh"), "silu": F.silu, "mish": F.mish,
     "hardswish": F.hardswish,
 }
 
@@ -58,7 +60,8 @@ def curves_with_settings(r):
         return Case(op, [x], lambda x: F.leaky_relu(x, a / 4), [a / 4])
     if op == "clamp":  # bounds that no element has: there PyTorch's gradient is 1, ops.h says 0
         low, high = r.choice([(-0.7, 0.8), (0.3, 5.3), (-9.3, -0.2)])
-        return Case(op, [Input(dims(r), kind(r))], lambda x: x.clamp(low, high), [low, high], accuracy="elementwise")
+        name, bounds = r.choice([(op, [low, high]), ("clamp.min", [low, None]), ("clamp.max", [None, high])])
+        return Case(name, [Input(dims(r), kind(r))], lambda x: x.clamp(*bounds), [b for b in bounds if b], accuracy="elementwise")
     if op == "prelu":
         s = dims(r, 2, 4)
         w = r.choice([1, s[1]])
@@ -115,23 +118,37 @@ def binary_more(r):
 
 
 def with_number(r):
-    op = r.choice(["+n", "-n", "*n", "/n", "n+", "n-", "n*", "n/", "pown", "remaindern"])
+    op = r.choice(["+.number", "-.number", "*.number", "/.number", "+.of_number", "-.of_number", "*.of_number", "/.of_number",
+                   "pow.number", "remainder.number"])
     number = r.choice([-3, 2, 0.5, 1.25])
-    x = Input(dims(r), "p" if op in ("n/", "pown") else kind(r))
-    if op == "remaindern":
+    x = Input(dims(r), "p" if op in ("/.of_number", "pow.number") else kind(r))
+    if op == "remainder.number":
         x.kind = "p"  # of positive numbers, away from 0
-    f = {"+n": lambda x: x + number, "-n": lambda x: x - number, "*n": lambda x: x * number, "/n": lambda x: x / number,
-         "n+": lambda x: number + x, "n-": lambda x: number - x, "n*": lambda x: number * x, "n/": lambda x: number / x,
-         "pown": lambda x: x**number, "remaindern": lambda x: torch.remainder(x, number)}[op]
-    return Case(op, [x], f, [number], accuracy="scaled" if op == "remaindern" else "elementwise", kinks=True)
+    f = {"+.number": lambda x: x + number, "-.number": lambda x: x - number, "*.number": lambda x: x * number,
+         "/.number": lambda x: x / number, "+.of_number": lambda x: number + x, "-.of_number": lambda x: number - x,
+         "*.of_number": lambda x: number * x, "/.of_number": lambda x: number / x, "pow.number": lambda x: x**number,
+         "remainder.number": lambda x: torch.remainder(x, number)}[op]
+    return Case(op, [x], f, [number], accuracy="scaled" if op == "remainder.number" else "elementwise", kinks=True)
 
 
 def compare(r):
     op = r.choice(list(COMPARE))
     make = r.choice([lambda s: ids(s, 3), lambda s: Input(s, "t"), lambda s: Input(s, "s")])
     if r.random() < 0.3:
-        return Case(op + "n", [make(dims(r))], lambda x: COMPARE[op](x, 1), [1])
+        return Case(op + ".number", [make(dims(r))], lambda x: COMPARE[op](x, 1), [1])
     return Case(op, pair(r, make), COMPARE[op])
+
+
+def conversions(r):
+    op = r.choice(["to.int64", "to.boolean", "to.float32", "zeros_like", "ones_like"])
+    x = Input(dims(r), kind(r))
+    if op == "to.int64":  # PyTorch leaves open what NaN and infinities become
+        low, high = torch.iinfo(torch.int64).min, torch.iinfo(torch.int64).max
+        return Case(op, [x], lambda x: torch.where(x.isinf(), torch.where(x > 0, high, low), x.nan_to_num(0, 0, 0).to(torch.int64)))
+    if op == "to.boolean":
+        return Case(op, [x], lambda x: x.to(torch.bool))
+    # to.float32: there and back, of numbers that float32 has
+    return Case(op, [x], torch.clone if op == "to.float32" else getattr(torch, op), accuracy="exact")
 
 
 def logic(r):
@@ -255,8 +272,19 @@ EQUATIONS = ["ij,jk->ik", "ij,jk", "bij,bjk->bik", "ij,kj->ki", "i,j->ji", "ij->
              "...i,ij->...j", "i,ij,j", "ij,jk,kl->li", "bi,bi->b", "a b, b c -> a c"]
 
 
+def draw_equation(r):
+    if r.random() < 0.4:
+        return r.choice(EQUATIONS)
+    terms = ["".join(r.sample("ijkl", r.randint(0, 3))) for _ in range(r.randint(1, 3))]
+    names = sorted(set("".join(terms)))
+    if names and r.random() < 0.2:
+        terms.append(r.choice(names) * 2)
+    left = ",".join(terms)
+    return left if r.random() < 0.2 else left + "->" + "".join(r.sample(names, r.randint(0, len(names))))
+
+
 def products(r):
-    op = r.choice(["matmul", "matmul", "linear", "einsum", "einsum", "dot", "outer", "bmm", "tensordot", "tensordots"])
+    op = r.choice(["matmul", "matmul", "linear", "einsum", "einsum", "dot", "outer", "bmm", "tensordot", "tensordot.axes"])
     m, k, n, b = (r.choice(SIZES) for _ in range(4))
     if r.random() < 0.05:
         k = r.choice([17, 33])
@@ -270,11 +298,12 @@ def products(r):
         x = [Input(dims(r, 0, 2, most=6)[:2] + [k]), Input([n, k])] + ([Input([n])] if r.random() < 0.6 else [])
         return Case(op, x, F.linear)
     if op == "einsum":
-        which = r.randrange(len(EQUATIONS))
+        named = draw_equation(r)
+        equation = named.replace(" ", "")
         sizes = {c: r.choice(SIZES[:-3]) for c in "abcdefghijkl"}
-        terms = EQUATIONS[which].replace(" ", "").split("->")[0].split(",")
+        terms = equation.split("->")[0].split(",")
         xs = [Input(([2] if "..." in t else []) + [sizes[c] for c in t.replace("...", "")]) for t in terms]
-        return Case(op, xs, lambda *x: torch.einsum(EQUATIONS[which].replace(" ", ""), *x), [which])
+        return Case(op, xs, lambda *x: torch.einsum(equation, *x), [[ord(c) for c in named]])
     if op == "dot":
         return Case(op, [Input([k]), Input([k])], torch.dot)
     if op == "outer":
@@ -286,10 +315,12 @@ def products(r):
     return Case(op, [Input([m, k, b]), Input([b, n, k])], lambda x, y: torch.tensordot(x, y, ([1, -1], [2, 0])), [[1, -1], [2, 0]])
 
 
-FAMILIES = [maths, maths, steps, tests, curves, curves_with_settings, binary, binary, binary_more, with_number, compare, logic, choose,
-            reduce, reduce, moments, norms, extremes, extremes, order, order, scans, sums_to, products, products, products, convolutions,
-            convolutions, pools, pools, softmaxes, softmaxes, normalisations, normalisations, attention, tables] + \
-           [draw_shape] * 12 + [draw_loss] * 4
+FAMILIES = [maths, maths, steps, steps, tests, curves, curves_with_settings, curves_with_settings, conversions, binary, binary, binary_more,
+            with_number, compare, compare, logic, choose, reduce, reduce, moments, norms, extremes, extremes, order, order, scans, sums_to,
+            products, products, products, linalg, linalg, linalg, convolutions, convolutions, pools, pools, softmaxes, softmaxes,
+            normalisations, normalisations, attention, tables, recurrent, recurrent, multi_head_attention,
+            norms_of_layers] + \
+           [draw_shape] * 14 + [draw_loss] * 5
 
 
 def draw_case(r):

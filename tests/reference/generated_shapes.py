@@ -45,9 +45,9 @@ def views(r):
     s = dims(r, 1)
     a, b, x = axis(r, s), axis(r, s), Input(s, kind(r))
     at, n = a % len(s), s[a]
-    op = r.choice(["reshape", "transpose", "permute", "squeeze", "unsqueeze", "expand", "slice", "select", "movedim", "movedims", "flatten",
-                   "diagonal", "unfold", "contiguous", "tril", "triu", "flip", "roll", "roll_all", "repeat", "tile", "interleave",
-                   "interleaves", "pad", "reflect", "replicate", "diag"])
+    op = r.choice(["reshape", "transpose", "permute", "squeeze", "unsqueeze", "expand", "slice", "select", "movedim", "movedim.lists", "flatten",
+                   "diagonal", "unfold", "contiguous", "tril", "triu", "flip", "roll", "roll.all", "repeat", "tile", "repeat_interleave",
+                   "repeat_interleave.each", "pad", "pad.reflect", "pad.replicate", "diag"])
     case = lambda f, *settings: Case(op, [x], f, settings, accuracy="exact")
     if op == "reshape":
         to = [math.prod(s[:at]), math.prod(s[at:])] if r.random() < 0.5 or not math.prod(s) else s[at:] + [-1]
@@ -80,7 +80,7 @@ def views(r):
         return case(lambda x: x.select(a, i), a, i)
     if op == "movedim":
         return case(lambda x: x.movedim(a, b), a, b)
-    if op == "movedims":
+    if op == "movedim.lists":
         source, to = (r.sample(range(len(s)), len(s) // 2 + 1) for _ in range(2))
         return case(lambda x: x.movedim(source, to), source, to)
     if op == "flatten":
@@ -109,7 +109,7 @@ def views(r):
         axes = some_axes(r, s)
         shifts = [r.randint(-5, 5) for _ in axes]
         return case(lambda x: x.roll(shifts, axes), shifts, axes)
-    if op == "roll_all":
+    if op == "roll.all":
         return case(lambda x: x.roll(b), b)
     if op == "repeat":
         counts = [r.choice([0, 1, 1, 2, 3]) for _ in range(len(s) + r.randint(0, 1))]
@@ -117,10 +117,10 @@ def views(r):
     if op == "tile":
         counts = [r.choice([1, 2, 3]) for _ in range(r.randint(1, len(s) + 1))]
         return case(lambda x: x.tile(counts), counts)
-    if op == "interleave":
+    if op == "repeat_interleave":
         k = r.randint(0, 3)
         return case(lambda x: x.repeat_interleave(k, a), k, a)
-    if op == "interleaves":
+    if op == "repeat_interleave.each":
         return Case(op, [x, ids([n], 4)], lambda x, k: x.repeat_interleave(k, a), [a], accuracy="exact")
     if op == "diag":
         x, k = Input(r.choice([[n], [3, n], [n, 2]])), r.randint(-1, 1)
@@ -132,11 +132,11 @@ def views(r):
         return case(lambda x: F.pad(x, [p for pair in pairs[::-1] for p in pair], value=1.5), pairs)
     x = Input([2, 2, r.randint(1, 4), r.randint(2, 5)])  # the ranks that PyTorch has
     pairs = [[r.randint(0, m - 1), r.randint(0, m - 1)] for m in x.shape[2:]]
-    return case(lambda x: F.pad(x, [p for pair in pairs[::-1] for p in pair], mode=op), pairs)
+    return case(lambda x: F.pad(x, [p for pair in pairs[::-1] for p in pair], mode=op[4:]), pairs)
 
 
 def joins(r):
-    op = r.choice(["cat", "stack", "split", "splits", "chunk", "meshgrid"])
+    op = r.choice(["cat", "stack", "split", "split.sizes", "chunk", "meshgrid"])
     s = dims(r, 1)
     a = axis(r, s)
     exact = dict(accuracy="exact")
@@ -152,7 +152,7 @@ def joins(r):
     k = r.randint(1, s[a])
     if op == "split":
         return Case(op, [Input(s)], lambda x: x.split(k, a), [k, a], **exact)
-    if op == "splits":
+    if op == "split.sizes":
         return Case(op, [Input(s)], lambda x: x.split([k, s[a] - k], a), [[k, s[a] - k], a], **exact)
     return Case(op, [Input(s)], lambda x: x.chunk(k, a), [k, a], **exact)
 
@@ -171,7 +171,7 @@ def written(x, places, src):
 
 
 def indices(r):
-    op = r.choice(["index_select", "gather", "scatter_add", "scatter", "take_along", "index_put", "index_put_add", "slice_scatter",
+    op = r.choice(["index_select", "gather", "scatter_add", "scatter", "take_along", "index_put", "index_put.add", "slice_scatter",
                    "masked_select", "nonzero", "unique", "searchsorted", "bincount"])
     s = dims(r, 1, sizes=POSITIVE)
     a = axis(r, s)
@@ -198,7 +198,7 @@ def indices(r):
         to = dims(r, 0, 2, sizes=POSITIVE, most=9)
         i = [ids(broadcast_from(r, to) if k else to, s[k]) for k in range(count)]
         v = Input(broadcast_from(r, to + s[count:]))
-        if op == "index_put_add":
+        if op == "index_put.add":
             return Case(op, [x, v, *i], lambda x, v, *i: x.index_put(tuple(i), v, accumulate=True))
 
         def f(x, v, *i):
