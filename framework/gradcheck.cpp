@@ -83,10 +83,10 @@ GradCheck gradgradcheck(const std::function<Tensor(const std::vector<Tensor>&)>&
   cotangent.set_requires_grad();
   std::vector<Tensor> all = inputs;
   all.push_back(cotangent);
-  const auto gradient = [&](const std::vector<Tensor>& in) {
+  const auto gradient_of = [&](const std::vector<Tensor>& in, bool create_graph) {
     const std::vector<Tensor> xs(in.begin(), in.end() - 1);
     GradMode recorded(true);
-    const Gradients g = grad(f(xs), xs, in.back(), {.retain_graph = true, .create_graph = true});
+    const Gradients g = grad(f(xs), xs, in.back(), {.retain_graph = create_graph, .create_graph = create_graph});
     std::vector<Tensor> flat;
     for (std::size_t i = 0; i < g.size(); ++i) {
       const Tensor gi = g[i].defined() ? g[i] : zeros_like(xs[i]);
@@ -94,6 +94,17 @@ GradCheck gradgradcheck(const std::function<Tensor(const std::vector<Tensor>&)>&
     }
     return cat(flat);
   };
+  // An op may have two backwards, a quick one and one that is recorded: a wrong one of these can still be differentiated rightly.
+  const auto plain = gradient_of(all, false).to_vector<double>(), recorded = gradient_of(all, true).to_vector<double>();
+  GradCheck same{true, 0, {}};
+  for (std::size_t i = 0; i < plain.size(); ++i) {
+    const double error = std::abs(recorded[i] - plain[i]) / (options.absolute + options.relative * std::abs(plain[i]));
+    if (error <= same.worst) continue;
+    same = {error <= 1, error, fmt::format("element {} of all inputs' gradients: {:.12g} with create_graph, {:.12g} without", i,
+                                           recorded[i], plain[i])};
+  }
+  if (!same.ok) return same;
+  const auto gradient = [&](const std::vector<Tensor>& in) { return gradient_of(in, true); };
   return gradcheck(gradient, all, options);
 }
 

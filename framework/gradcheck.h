@@ -23,7 +23,7 @@ struct GradCheckOptions {
 //   gradcheck([&](const auto& in) { return my_op(in[0], in[1]); }, {x, y})
 GradCheck gradcheck(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs,
                     const GradCheckOptions& options = {});
-// The same for the gradient itself: are gradients of gradients right?
+// The same for the gradient itself: are gradients of gradients right, and is a gradient taken with create_graph the one without?
 GradCheck gradgradcheck(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs,
                         const GradCheckOptions& options = {});
 

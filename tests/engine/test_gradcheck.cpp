@@ -73,4 +73,14 @@ TEST_CASE("gradgradcheck: right and wrong second derivatives") {
   };
   CHECK(gradcheck(first_only, {x}));
   CHECK_FALSE(gradgradcheck(first_only, {x}).ok);
+  // Two backwards, of which the recorded one is wrong, but differentiated rightly.
+  const auto two_backwards = [](const auto& in) {
+    const Tensor in0 = in[0];
+    return record("square", (in0.detach() * in0.detach()).array(), {in0},
+                  [in0](const Tensor& g) { return g * ((grad_enabled() ? 3 : 2) * in0); });
+  };
+  CHECK(gradcheck(two_backwards, {x}));
+  const auto result = gradgradcheck(two_backwards, {x});
+  CHECK_FALSE(result.ok);
+  CHECK(mentions(result.message, {"element", "with create_graph", "without"}));
 }
