@@ -29,7 +29,7 @@ Tensor EncoderClassifier::pooled(const Tensor& ids) const {
 }
 
 Parameter EncoderClassifier::table(std::int64_t rows, std::int64_t padding_idx) const {
-  return Parameter(gradus::detail::embedding_table(rows, d_model, padding_idx, 0.02));
+  return Parameter(gradus::detail::embedding_table("EncoderClassifier", rows, d_model, padding_idx, 0.02));
 }
 
 }  // namespace gradus::models

@@ -37,7 +37,7 @@ Tensor GPT::hidden(const Tensor& ids, std::vector<KeyValueCache>* past) const {
 Tensor GPT::logits(const Tensor& h) const { return linear(h, token_embedding.weight); }  // (..., d) -> (..., V)
 
 Parameter GPT::initial_table(std::int64_t rows) const {
-  return Parameter(gradus::detail::embedding_table(rows, d_model, -1, 0.02));
+  return Parameter(gradus::detail::embedding_table("GPT", rows, d_model, -1, 0.02));
 }
 
 std::vector<GPTBlock> GPT::initial_blocks() const {

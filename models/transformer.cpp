@@ -140,7 +140,7 @@ Embedding Transformer::table(std::int64_t count, bool present) const {
   Parameter weight;
   if (present) {
     const double std = 1 / std::sqrt(static_cast<double>(d_model));
-    weight = Parameter(detail::embedding_table(count, d_model, pad, std));
+    weight = Parameter(detail::embedding_table("Transformer", count, d_model, pad, std));
   }
   return Embedding{count, d_model, pad, std::move(weight)};
 }

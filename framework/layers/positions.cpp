@@ -25,9 +25,9 @@ Tensor sinusoids(std::int64_t length, std::int64_t d_model) {
 }
 
 Tensor add_positions(const char* layer, const Tensor& x, const Tensor& table, std::int64_t first) {
-  if (x.dim() < 2 || x.size(-1) != table.size(1) || first < 0 || first > table.size(0) - x.size(-2)) {
+  if (!x.defined() || x.dim() < 2 || x.size(-1) != table.size(1) || first < 0 || first > table.size(0) - x.size(-2)) {
     throw ShapeError(fmt::format("{}: x must be (..., t, {}) with t <= max_length = {}\n  x  {}{}", layer, table.size(1),
-                                 table.size(0), x.shape().str(), first ? fmt::format(" from position {}", first) : ""));
+                                 table.size(0), x.defined() ? x.shape().str() : "undefined", first ? fmt::format(" from position {}", first) : ""));
   }
   return x + slice(table, 0, first, first + x.size(-2));
 }

@@ -24,7 +24,7 @@ struct PositionalEncoding {
 struct LearnedPositionalEncoding {
   std::int64_t d_model;
   std::int64_t max_length = 512;
-  Parameter weight{detail::embedding_table(max_length, d_model, -1)};  // (max_length, d)
+  Parameter weight{detail::embedding_table("LearnedPositionalEncoding", max_length, d_model)};  // (max_length, d)
 
   Tensor operator()(const Tensor& x, std::int64_t first = 0) const { return detail::add_positions("LearnedPositionalEncoding", x, weight, first); }
 };
@@ -41,7 +41,7 @@ struct RelativePositionBias {
   std::int64_t heads;
   std::int64_t buckets = 32, max_distance = 128;
   bool bidirectional = true;
-  Parameter weight{detail::embedding_table(buckets, heads, -1)};  // (buckets, h)
+  Parameter weight{detail::embedding_table("RelativePositionBias", buckets, heads)};  // (buckets, h)
 
   Tensor operator()(std::int64_t t, std::int64_t s) const;
 };

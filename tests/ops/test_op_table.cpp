@@ -1,5 +1,6 @@
 // Every check of the op table. A new op needs one row in rows_*.cpp; it is then checked in all of these ways.
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cstring>
@@ -55,8 +56,15 @@ double tolerance(Accuracy accuracy, DType dtype, double want, double magnitude) 
   return 0;
 }
 
+// How many numbers were compared, and the largest error as a part of what is allowed.
+struct Seen {
+  std::int64_t numbers = 0;
+  double worst = 0;
+  void add(std::int64_t n, double error) { numbers += n, worst = std::max(worst, error); }
+};
+
 // What the reference says of these very inputs, compared with what the op says.
-void check_values(const OpCase& row, const Tensors& xs, const Outputs& ys, const char* what) {
+Seen check_values(const OpCase& row, const Tensors& xs, const Outputs& ys, const char* what) {
   INFO(at(row, xs, what));
   Nds exact, magnitudes;
   for (const auto& x : xs) {
@@ -67,9 +75,11 @@ void check_values(const OpCase& row, const Tensors& xs, const Outputs& ys, const
   const Expected want = row.reference(exact);
   const Expected magnitude = row.accuracy == Accuracy::reduction ? row.reference(magnitudes) : want;
   REQUIRE(ys.size() == want.size());
+  Seen seen;
   for (std::size_t k = 0; k < ys.size(); ++k) {
     REQUIRE(ys[k].shape() == want[k].shape);
     REQUIRE(ys[k].numel() == want[k].count());
+    seen.add(ys[k].numel(), 0);
     const auto got = ys[k].to_vector<double>();
     for (std::size_t i = 0; i < got.size(); ++i) {
       double expected = want[k].values[i];
@@ -77,12 +87,16 @@ void check_values(const OpCase& row, const Tensors& xs, const Outputs& ys, const
       if (std::isnan(got[i]) && std::isnan(expected)) continue;
       if (got[i] == expected) continue;
       const double allowed = tolerance(row.accuracy, ys[k].dtype(), expected, magnitude[k].values[i]);
-      if (std::abs(got[i] - expected) <= allowed) continue;
+      if (std::abs(got[i] - expected) <= allowed) {
+        seen.add(0, std::abs(got[i] - expected) / allowed);
+        continue;
+      }
       FAIL_CHECK("output " << k << ", element " << i << " is " << got[i] << ", the reference " << expected << ", off by "
                            << std::abs(got[i] - expected) << ", allowed " << allowed);
-      return;
+      return seen;
     }
   }
+  return seen;
 }
 
 // The floating-point outputs in one row, so that one gradient reaches all of them.
@@ -120,7 +134,7 @@ Source source(const Input& input, Layout layout, std::uint64_t seed) {
   return {make(stored, float64, seed), view};
 }
 
-void check_gradients(const OpCase& row, Layout layout, bool twice) {
+double check_gradients(const OpCase& row, Layout layout, bool twice) {
   Tensors leaves, others;
   std::vector<std::function<Tensor(const Tensor&)>> views;
   for (std::size_t i = 0; i < row.inputs.size(); ++i) {
@@ -141,6 +155,20 @@ void check_gradients(const OpCase& row, Layout layout, bool twice) {
   const GradCheck check = twice ? gradgradcheck(f, leaves) : gradcheck(f, leaves);
   INFO(check.message);
   CHECK(check.ok);
+  return check.worst;
+}
+
+// With every shape that the row names.
+Seen all_values(const OpCase& row, DType dtype) {
+  Seen seen;
+  auto shapes = row.also;
+  shapes.insert(shapes.begin(), std::vector<Shape>{});
+  for (const auto& s : shapes) {
+    const Tensors xs = inputs_of(row, dtype, s);
+    const Seen some = check_values(row, xs, row.f(xs), "values");
+    seen.add(some.numbers, some.worst);
+  }
+  return seen;
 }
 
 bool has_floating_input(const OpCase& row) {
@@ -171,15 +199,27 @@ TEST_CASE("op table: values") {
     std::vector<DType> types{float64, float32};
     if (row.types != Types::floats) types.push_back(int64);
     if (row.types == Types::all) types.push_back(boolean);
-    for (const DType dtype : types) {
-      auto shapes = row.also;
-      shapes.insert(shapes.begin(), std::vector<Shape>{});
-      for (const auto& s : shapes) {
-        const Tensors xs = inputs_of(row, dtype, s);
-        check_values(row, xs, row.f(xs), "values");
-      }
-    }
+    for (const DType dtype : types) all_values(row, dtype);
   }
+}
+
+// scripts/list_checks.sh prints it.
+TEST_CASE("op table: listed" * doctest::skip()) {
+  fmt::print("| op | numbers | float64 | float32 | gradient | gradient of it | refused |\n|---|---|---|---|---|---|---|\n");
+  std::size_t refused = 0;
+  Seen all;
+  for (const auto& row : table()) {
+    const Seen wide = all_values(row, float64), narrow = all_values(row, float32);
+    const auto gradient = [&](bool twice) {
+      const bool has = row.differentiable && (row.twice || !twice) && has_floating_input(row);
+      return has ? fmt::format("{:.2g}", check_gradients(row, Layout::contiguous, twice)) : "-";
+    };
+    fmt::print("| {} | {} | {:.2g} | {:.2g} | {} | {} | {} |\n", row.title(), wide.numbers + narrow.numbers, wide.worst, narrow.worst,
+               gradient(false), gradient(true), row.rejected.size());
+    all.add(wide.numbers + narrow.numbers, std::max(wide.worst, narrow.worst));
+    refused += row.rejected.size();
+  }
+  fmt::print("\n{} ops in {} rows, {} numbers, {} refused inputs\n", declared_ops().size(), table().size(), all.numbers, refused);
 }
 
 // Edge case 20: transposed, sliced and expanded inputs give what their copies give, to the bit.
