@@ -33,4 +33,5 @@ TEST_CASE("every sentence is in one batch, no batch is too large, the order depe
   CHECK(batches_by_length(lengths, 200, 7, 2) != batches);
   CHECK(batches_by_length(lengths, 200, 8, 1) != batches);
   CHECK(batches_by_length({}, 200, 7, 1).empty());
+  CHECK(batches_by_length({4, 4, 4, 4}, 8, 7, 1).size() == 2);  // 8 are not too many
 }

@@ -51,6 +51,10 @@ TEST_CASE("E92 lines of a file, however they end") {
   CHECK(read_lines(f.file("a", "")).empty());
   CHECK(read_lines(f.file("a", "x")) == Words{"x"});
   CHECK(read_lines(f.file("a", "\n\n")) == Words{"", ""});
+  const std::string wide = "caf\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80 \xF4\x8F\xBF\xBF";  // of two, three and four bytes
+  CHECK(read_lines(f.file("a", wide)) == Words{wide});
+  const std::string longest(1 << 20, 'x');
+  CHECK(read_lines(f.file("a", longest)) == Words{longest});
   const std::string big(300000, 'x');  // longer than any buffer
   CHECK(read_lines(f.file("a", big + "\n" + big)) == Words{big, big});
 }
@@ -63,6 +67,7 @@ TEST_CASE("E92 what is no text is refused with its line") {
   CHECK(holds(message([&] { read_lines(f.file("a", "caf\xC3")); }), "line 1"));                    // cut short
   CHECK(holds(message([&] { read_lines(f.file("a", std::string("a\nb\0c\n", 6))); }), "line 2: holds a NUL"));
   CHECK(holds(message([&] { read_lines(f.file("a", "ok\n" + std::string(10 << 20, 'x') + "\n")); }), "line 2: is longer than 1048576 bytes"));
+  CHECK(holds(message([&] { read_lines(f.file("a", std::string((1 << 20) + 1, 'x'))); }), "line 1: is longer"));
   CHECK(holds(message([&] { read_lines(f.path("missing")); }), "missing: can't read"));
 }
 
