@@ -31,24 +31,13 @@ double unit(std::uint32_t a, std::uint32_t b) { return ((a >> 5) * 67108864.0 + 
 }  // namespace
 
 template <class T>
-void dropout_add(Size n, const T* x, const T* residual, double p, std::uint64_t seed, std::uint64_t block, T* y) {
+void dropout(Size n, const T* x, double p, std::uint64_t seed, std::uint64_t block, T* y) {
   const auto threshold = static_cast<std::uint32_t>(std::min(p * 4294967296.0, 4294967295.0));
   const T scale = p < 1 ? static_cast<T>(1 / (1 - p)) : T(0);
   parallel_for(n, grain, [&](Size begin, Size end) {
-    const T* add = residual == nullptr ? nullptr : residual + begin;
-    if (p >= 1) {  // no draw is large enough
-      if (add == nullptr) std::fill(y + begin, y + end, T(0));
-      else std::copy(add, add + (end - begin), y + begin);
-      return;
-    }
-    tables<T>().dropout(end - begin, x + begin, add, threshold, scale, seed, block + static_cast<std::uint64_t>(begin / 4),
-                        y + begin);
+    if (p >= 1) std::fill(y + begin, y + end, T(0));  // no draw is large enough
+    else tables<T>().dropout(end - begin, x + begin, threshold, scale, seed, block + static_cast<std::uint64_t>(begin / 4), y + begin);
   });
-}
-
-template <class T>
-void dropout(Size n, const T* x, double p, std::uint64_t seed, std::uint64_t block, T* y) {
-  dropout_add<T>(n, x, nullptr, p, seed, block, y);
 }
 
 template <class T>
@@ -69,8 +58,6 @@ void fill_normal(Size n, double mean, double deviation, std::uint64_t seed, std:
 
 template void dropout(Size, const float*, double, std::uint64_t, std::uint64_t, float*);
 template void dropout(Size, const double*, double, std::uint64_t, std::uint64_t, double*);
-template void dropout_add(Size, const float*, const float*, double, std::uint64_t, std::uint64_t, float*);
-template void dropout_add(Size, const double*, const double*, double, std::uint64_t, std::uint64_t, double*);
 template void fill_uniform(Size, double, double, std::uint64_t, std::uint64_t, float*);
 template void fill_uniform(Size, double, double, std::uint64_t, std::uint64_t, double*);
 template void fill_normal(Size, double, double, std::uint64_t, std::uint64_t, float*);

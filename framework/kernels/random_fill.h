@@ -10,9 +10,6 @@ namespace gradus::kernels {
 // gradient is the same call on the gradient: making the draws again costs less than storing a mask.
 template <class T>
 void dropout(std::int64_t n, const T* x, double p, std::uint64_t seed, std::uint64_t block, T* y);
-// y = residual + dropout(x)
-template <class T>
-void dropout_add(std::int64_t n, const T* x, const T* residual, double p, std::uint64_t seed, std::uint64_t block, T* y);
 
 // Uniform in [low, high), and normal by Box and Muller. fill_draws(n) draws.
 template <class T>

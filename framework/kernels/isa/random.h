@@ -54,24 +54,18 @@ inline void philox_fill(std::uint64_t seed, std::uint64_t first, std::int64_t bl
   }
 }
 
-// y[i] = kept ? x[i] * scale : 0, plus residual[i] unless null; kept: draw i of the stream >= threshold.
+// y[i] = kept ? x[i] * scale : 0; kept: draw i of the stream >= threshold.
 template <class T>
-void dropout_run(std::int64_t n, const T* x, const T* residual, std::uint32_t threshold, T scale, std::uint64_t seed,
-                 std::uint64_t block, T* y) {
+void dropout_run(std::int64_t n, const T* x, std::uint32_t threshold, T scale, std::uint64_t seed, std::uint64_t block, T* y) {
   constexpr std::int64_t run = 256;
   std::uint32_t draws[run];
   for (std::int64_t begin = 0; begin < n; begin += run, block += run / 4) {
     const std::int64_t m = smaller(run, n - begin);
     philox_fill(seed, block, (m + 3) / 4, draws);
-    const T *in = x + begin, *add = residual == nullptr ? nullptr : residual + begin;
+    const T* in = x + begin;
     T* out = y + begin;
-    if (add == nullptr) {
 #pragma omp simd
-      for (std::int64_t i = 0; i < m; ++i) out[i] = draws[i] >= threshold ? in[i] * scale : T(0);
-    } else {
-#pragma omp simd
-      for (std::int64_t i = 0; i < m; ++i) out[i] = add[i] + (draws[i] >= threshold ? in[i] * scale : T(0));
-    }
+    for (std::int64_t i = 0; i < m; ++i) out[i] = draws[i] >= threshold ? in[i] * scale : T(0);
   }
 }
 
