@@ -109,13 +109,18 @@ class Trainer {
     const auto per_epoch = static_cast<std::int64_t>(updates(0).size());
     const std::int64_t last = o_.updates > 0 ? std::min(o_.updates, o_.epochs * per_epoch) : o_.epochs * per_epoch;
     progress_.emplace(last, at_.step);
-    log_.emplace(o_.out, at_.update == per_epoch ? at_.step - 1 : at_.step);
-    // A run that was stopped between the last update of an epoch and its validation still owes the latter.
-    while ((at_.step < last && !early_.stop()) || at_.update == per_epoch) {
+    log_.emplace(o_.out, at_.step);
+    while (at_.step < last && !early_.stop()) {
       const auto start = Clock::now();
-      if (const int code = epoch(last)) return code;
-      if (at_.update < per_epoch) break;  // the last update came within the epoch
-      finish_epoch(std::chrono::duration<double>(Clock::now() - start).count());
+      epoch(last);
+      const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+      if (at_.update == per_epoch) finish_epoch(seconds);
+      else if (at_.step == last) finish_within(seconds);
+      if (stop_.requested()) {
+        save();
+        progress_->line(fmt::format("stopped after update {}; go on with --resume", at_.step));
+        return stop_.exit_code();
+      }
     }
     if (o_.average > 0) use_average();
     return 0;
@@ -141,8 +146,8 @@ class Trainer {
     return optim::InverseSqrt{.peak = o_.learning_rate, .warmup = o_.warmup}(at_.step + 1);
   }
 
-  // From where we are to the end of the epoch, or to the last update, or to a signal: its exit code.
-  int epoch(std::int64_t last) {
+  // From where we are to the end of the epoch, or to the last update, or to a signal.
+  void epoch(std::int64_t last) {
     const Groups groups = updates(at_.epoch);
     const auto make = [&](std::size_t i) {
       Update u;
@@ -157,18 +162,13 @@ class Trainer {
       const double loss = step(u);
       progress_->step(at_.epoch, loss, static_cast<std::int64_t>(u.tokens), adam_.lr());
       if (at_.step % 10 == 0) log_step(loss);
-      if (stop_.requested()) {
-        save();
-        progress_->line(fmt::format("stopped after update {}; go on with --resume", at_.step));
-        return stop_.exit_code();
-      }
-      if (at_.step == last) break;
+      // An epoch that is at its end is validated first and then saved, so that its checkpoint is always the same.
+      if (at_.step == last || at_.update == static_cast<std::int64_t>(groups.size()) || stop_.requested()) return;
       if (std::chrono::duration<double>(Clock::now() - saved).count() > 60 * o_.save_minutes) {
         save();
         saved = Clock::now();
       }
     }
-    return 0;
   }
 
   // One optimiser step: the mean loss of an update's target ids.
@@ -214,14 +214,21 @@ class Trainer {
   }
 
   void finish_epoch(double seconds) {
-    with_average([&] { validate(seconds); });
+    with_average([&] { validate(seconds, true); });
     ++at_.epoch;
     at_.update = 0, at_.loss = 0, at_.tokens = 0;
     save();
     logged_ = Clock::now();
   }
 
-  void validate(double seconds) {
+  // The last update came within an epoch, which more updates would go on with: it is saved as if it had been stopped.
+  void finish_within(double seconds) {
+    save();
+    with_average([&] { validate(seconds, false); });
+  }
+
+  // whole: an epoch that is at its end, and may be one of those to be averaged
+  void validate(double seconds, bool whole) {
     const double checked = validation_loss(t_.model, held_out_, o_.max_tokens), bleu = validate_by_translating();
     progress_->line(
         fmt::format("epoch {:2}  training loss {:.4f}  validation loss {:.4f}  perplexity {:.3f}  BLEU {:.2f}  {} "
@@ -231,7 +238,7 @@ class Trainer {
     log_->scalars(at_.step, {{"loss/validation", checked}, {"perplexity", std::exp(checked)}, {"bleu", bleu}});
     attempt([&] {
       if (early_.improved(checked)) t_.save_weights(o_.out);
-      if (o_.average > 0) keep_epoch();
+      if (o_.average > 0 && whole) keep_epoch();
     });
   }
 
@@ -286,7 +293,6 @@ class Trainer {
   }
 
   void save() {
-    // What was saved in the last update of an epoch stays: a resumed run validates that epoch again.
     if (at_.step == saved_) return;
     TensorMap training;
     put(training, "position.", at_);

@@ -34,8 +34,13 @@ struct Run {
     ::dup2(console, 1), ::close(console), ::close(nowhere);
     return code;
   }
-  std::string weights() const {
-    std::ifstream in(out + "/model.safetensors", std::ios::binary);
+  std::string weights() const { return bytes(out + "/model.safetensors"); }
+  // Of the last checkpoint: moments, generator, position.
+  std::string state() const { return bytes(latest_checkpoint(out + "/checkpoints").path + "/training.safetensors"); }
+
+ private:
+  static std::string bytes(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
     return {std::istreambuf_iterator<char>(in), {}};
   }
 };
@@ -63,6 +68,18 @@ TEST_CASE("translate train: stopped by a signal after any update and resumed, it
       }
       CHECK(stopped.train(options, true) == 0);
       CHECK(stopped.weights() == alone.weights());
+      CHECK(stopped.state() == alone.state());
     }
   }
+}
+
+TEST_CASE("translate train: a limit of updates within an epoch leaves a model, and more updates go on from there") {
+  const Run alone, limited;
+  CHECK(alone.train({.epochs = 3, .max_tokens = 50}) == 0);
+  CHECK(limited.train({.epochs = 3, .updates = 3, .max_tokens = 50}) == 0);
+  CHECK(latest_checkpoint(limited.out + "/checkpoints").step == 3);
+  CHECK_FALSE(limited.weights().empty());
+  CHECK(limited.train({.epochs = 3, .max_tokens = 50}, true) == 0);
+  CHECK(limited.state() == alone.state());
+  CHECK(limited.weights() == alone.weights());
 }
