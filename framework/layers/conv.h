@@ -44,6 +44,21 @@ struct Conv2d {
   }
 };
 
+// x (N, in, L) -> (N, out, .)   see conv_transpose1d
+struct ConvTranspose1d {
+  std::int64_t in, out, kernel;
+  std::int64_t stride = 1, padding = 0, output_padding = 0, dilation = 1, groups = 1;
+  bool with_bias = true;
+  Parameter weight{detail::conv_weight("ConvTranspose1d", in, out, groups, {kernel})};  // (in, out / groups, kernel)
+  Parameter bias{with_bias ? detail::conv_bias("ConvTranspose1d", out, out, groups, {kernel}) : Tensor()};  // (out)
+
+  Tensor operator()(const Tensor& x) const { return apply(x, weight); }
+  Tensor apply(const Tensor& x, const Tensor& w) const {
+    return conv_transpose1d(x, w, bias, {.stride = stride, .padding = padding, .output_padding = output_padding,
+                                         .dilation = dilation, .groups = groups});
+  }
+};
+
 // x (N, in, H, W) -> (N, out, ., .)   see conv_transpose2d
 struct ConvTranspose2d {
   std::int64_t in, out;

@@ -20,7 +20,8 @@ SingularVectors singular_vectors(const Tensor& weight, std::int64_t axis);
 // one step of power iteration. Names as in PyTorch: weight_orig, weight_u, weight_v, bias.
 template <class Layer>
 struct SpectralNorm {
-  static constexpr std::int64_t axis = std::is_same_v<Layer, ConvTranspose2d> ? 1 : 0;  // of the outputs
+  static constexpr bool transposed = std::is_same_v<Layer, ConvTranspose1d> || std::is_same_v<Layer, ConvTranspose2d>;
+  static constexpr std::int64_t axis = transposed ? 1 : 0;  // of the outputs
   Layer layer;            // without its own weight
   Parameter weight_orig;
   Buffer weight_u;        // (rows)

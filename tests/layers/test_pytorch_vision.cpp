@@ -93,6 +93,8 @@ TEST_CASE("PyTorch: convolutions as layers") {
       "ConvTranspose2d",
       ConvTranspose2d{
           .in = 4, .out = 6, .kernel = {3, 2}, .stride = {2, 3}, .padding = 1, .output_padding = {1, 0}, .groups = 2});
+  check_layer("ConvTranspose1d", ConvTranspose1d{.in = 4, .out = 6, .kernel = 3, .stride = 3, .padding = 1, .output_padding = 1,
+                                                 .dilation = 2, .groups = 2});
   check_layer("Sequential", Sequential{Conv2d{.in = 4, .out = 3, .kernel = 3, .padding = 1}, BatchNorm{3}, ReLU{},
                                        MaxPool2d{2}, AdaptiveAvgPool2d{1}, Flatten{}, Linear{3, 2}});
 }
@@ -114,4 +116,5 @@ TEST_CASE("PyTorch: weight norm and spectral norm") {
   check_layer("SpectralNorm_eval", spectral_norm(Linear{5, 3}), false);
   check_layer("SpectralNorm_conv", spectral_norm(Conv2d{4, 3, 3}));
   check_layer("SpectralNorm_transposed", spectral_norm(ConvTranspose2d{4, 3, 2}));
+  check_layer("SpectralNorm_transposed_line", spectral_norm(ConvTranspose1d{4, 3, 2}));
 }

@@ -95,6 +95,8 @@ def layers():
     case("SpectralNorm_transposed", nn.utils.spectral_norm(nn.ConvTranspose2d(4, 3, 2)), image)
     case("Sequential", nn.Sequential(nn.Conv2d(4, 3, 3, padding=1), nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(2),
                                      nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2)), image)
+    case("ConvTranspose1d", nn.ConvTranspose1d(4, 6, 3, stride=3, padding=1, output_padding=1, dilation=2, groups=2), line)
+    case("SpectralNorm_transposed_line", nn.utils.spectral_norm(nn.ConvTranspose1d(4, 3, 2)), line)
     save("vision_layers.safetensors", out)
 
 
