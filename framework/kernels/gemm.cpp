@@ -131,7 +131,7 @@ Cut cut(const Product<T>& g) {
   const Size pieces = std::min<Size>(std::max(2, num_threads()), static_cast<Size>(std::min(most, 1e6)));
   const auto parts = [](Size length, Size n) { return std::min<Size>(n, std::max<Size>(1, length / shortest)); };
   const auto part = [](Size length, Size n) { return ((length + n - 1) / n + 15) / 16 * 16; };  // whole vectors
-  const bool by_rows = g.n <= 2 * g.m;
+  const bool by_rows = g.n <= g.m;  // the smaller operand is read by all
   const Size first = parts(by_rows ? g.m : g.n, pieces), second = parts(by_rows ? g.n : g.m, pieces / first);
   return {part(g.m, by_rows ? first : second), part(g.n, by_rows ? second : first)};
 }
