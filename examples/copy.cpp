@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <limits>
 
 #include "framework/framework.h"
 #include "memory.h"
@@ -103,7 +102,7 @@ int main(int argc, char** argv) try {
   CLI::App app{"Trains the Transformer of The Annotated Transformer to copy ten numbers, then decodes 1 to 10."};
   Options o;
   app.add_option("--seed", o.seed, "of weights, data and dropout")->capture_default_str()
-      ->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()));
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1'000'000'000'000'000'000}));
   app.add_option("--threads", o.threads)->capture_default_str()->check(CLI::Range(1, 1024));
   app.add_option("--epochs", o.epochs)->capture_default_str()->check(CLI::Range(0, 1'000'000));
   app.add_option("--batches", o.batches, "an epoch")->capture_default_str()->check(CLI::Range(1, 65'536));

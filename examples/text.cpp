@@ -5,7 +5,6 @@
 
 #include <CLI/CLI.hpp>
 #include <array>
-#include <limits>
 
 #include "framework/data/text.h"
 #include "framework/data/tokenizer.h"
@@ -189,7 +188,7 @@ int main(int argc, char** argv) {
   CLI::App app{"Trains a GPT on text and lets it write on; without --input on sums in words that it makes itself."};
   Options o;
   const CLI::Range from_zero(0, 1'000'000'000), from_one(1, 1'000'000'000), positive(1e-9, 1e9);
-  const CLI::Range seeds(std::int64_t{0}, std::numeric_limits<std::int64_t>::max());
+  const CLI::Range seeds(std::int64_t{0}, std::int64_t{1'000'000'000'000'000'000});
   const auto add = [&](const char* flag, auto& value, const char* text) {
     return app.add_option(flag, value, text)->capture_default_str();
   };

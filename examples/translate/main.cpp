@@ -8,7 +8,6 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
-#include <limits>
 
 #include "framework/data/scores.h"
 #include "framework/data/text.h"
@@ -73,7 +72,7 @@ void base(TranslatorConfig& c, TrainingOptions& o) {  // Vaswani et al. 2017: 25
 
 // CLI11's own checks of signs print the largest double in their messages.
 const CLI::Range from_zero(0, 1'000'000'000), from_one(1, 1'000'000'000), not_negative(0.0, 1e9), positive(1e-30, 1e9);
-const CLI::Range seeds(std::int64_t{0}, std::numeric_limits<std::int64_t>::max());
+const CLI::Range seeds(std::int64_t{0}, std::int64_t{1'000'000'000'000'000'000});
 
 // What each command is told.
 struct Arguments {

@@ -30,6 +30,7 @@ for program in "$COPY" "$VISION"; do
   wrong "$program" stray
   wrong "$program" --model perceptron
   wrong "$program" --seed -1
+  wrong "$program" --seed 99999999999999999999  # CLI11 reads the largest number there is
   wrong "$program" --batch 0
   wrong "$program" --batch many
   wrong "$program" --threads 0
