@@ -7,6 +7,7 @@
 
 #include "framework/error.h"
 #include "framework/init.h"
+#include "framework/kernels/parallel.h"
 
 namespace gradus {
 
@@ -154,8 +155,32 @@ KeyValue KeyValueCache::append(const KeyValue& next) {
   return {slice(all_.k, 2, 0, time_), slice(all_.v, 2, 0, time_)};
 }
 
+namespace {
+
+// Of the chosen rows of x (b,h,room,d) the first `time` positions, with the same room: what is not in use is not copied.
+template <class T>
+Tensor used_rows(const Tensor& x, const Tensor& rows, std::int64_t time) {
+  const std::int64_t heads = x.size(1), room = x.size(2), d = x.size(3), matrix = room * d;
+  const Array index = rows.array().contiguous();
+  Array y = Array::empty({rows.numel(), heads, room, d}, x.dtype());
+  const std::int64_t* row = index.data<std::int64_t>();
+  const T* from = x.array().data<T>();
+  T* to = y.mutable_data<T>();
+  kernels::parallel_for(rows.numel(), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin * heads; i < end * heads; ++i)
+      std::copy_n(from + (row[i / heads] * heads + i % heads) * matrix, time * d, to + i * matrix);
+  });
+  return Tensor(std::move(y));
+}
+
+}  // namespace
+
 void KeyValueCache::select(const Tensor& rows) {
-  if (all_.k.defined()) all_ = {index_select(all_.k, 0, rows), index_select(all_.v, 0, rows)};
+  if (!all_.k.defined()) return;
+  index_select(slice(all_.k, 2, 0, 0), 0, rows);  // refuses what is no row
+  dispatch_float("KeyValueCache", all_.k.dtype(), [&]<class T>() {
+    all_ = {used_rows<T>(all_.k, rows, time_), used_rows<T>(all_.v, rows, time_)};
+  });
 }
 
 Tensor MultiHeadAttention::weights(const Tensor& query, const Tensor& key, const Attend& attend) const {
