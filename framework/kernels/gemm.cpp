@@ -136,6 +136,39 @@ Cut cut(const Product<T>& g) {
   return {part(g.m, by_rows ? first : second), part(g.n, by_rows ? second : first)};
 }
 
+// Into how many parts k is cut: more than one where C is small and k long, as in the gradient of a weight. Then each thread reads the
+// rows of A and B that it made before, instead of all rows of one of them.
+template <class T>
+Size parts_of_depth(const Product<T>& g) {
+  constexpr double in_cache = 1 << 18;
+  const bool deep = g.trans_a && !g.trans_b && g.k >= 4 * std::max(g.m, g.n);
+  if (!deep || work(g) < 1e6 || static_cast<double>(g.m) * static_cast<double>(g.n) > in_cache) return 1;
+  return std::min<Size>(std::max(2, num_threads()), g.k / 64);
+}
+
+template <class T>
+void multiply_by_depth(const Product<T>& g, Size parts) {
+  thread_local std::vector<T> sums_of_others;
+  const Size depth = ((g.k + parts - 1) / parts + 15) / 16 * 16, size = g.m * g.n;
+  parts = (g.k + depth - 1) / depth;
+  if (static_cast<Size>(sums_of_others.size()) < (parts - 1) * size) sums_of_others.resize((parts - 1) * size);
+  T* sums = sums_of_others.data();
+  parallel_for(parts, 1, [&](Size begin, Size end) {
+    for (Size i = begin; i < end; ++i) {
+      Product<T> part = g;
+      part.k = std::min(depth, g.k - i * depth);
+      part.a += i * depth * g.lda;
+      part.b += i * depth * g.ldb;
+      if (i > 0) part.beta = 0, part.c = sums + (i - 1) * size, part.ldc = g.n;
+      multiply_piece(part);
+    }
+  });
+  parallel_for(g.m, std::max<Size>(1, 8192 / g.n), [&](Size begin, Size end) {
+    for (Size i = 0; i + 1 < parts; ++i)
+      for (Size row = begin; row < end; ++row) tables<T>().vector.add_inplace(g.n, sums + i * size + row * g.n, g.c + row * g.ldc);
+  });
+}
+
 template <class T>
 void multiply(const Product<T>& g) {
   // Two vectors: BLAS adds the terms up one after the other, and rounding errors with them.
@@ -144,6 +177,7 @@ void multiply(const Product<T>& g) {
     *g.c = g.beta == 0 ? product : product + g.beta * *g.c;
     return;
   }
+  if (const Size parts = parts_of_depth(g); parts > 1) return multiply_by_depth(g, parts);
   const Cut piece = cut(g);
   const Size across = (g.m + piece.rows - 1) / piece.rows, along = (g.n + piece.columns - 1) / piece.columns;
   if (across * along == 1 && work(g) > 2e5 && num_threads() > 1 && !in_parallel()) {  // the library must not share it out

@@ -132,9 +132,16 @@ void cross_entropy_grad(Size rows, Size n, const T* logits, const std::int64_t* 
 }
 
 template <class T>
-void cross_entropy_to_grad(Size rows, Size n, T* logits, const std::int64_t* target, T scale, double smoothing, T* loss) {
+void softmax_part(Size rows, Size n, T* x, const T* bias, const std::int64_t* target, Size first, bool smoothed, SoftmaxPart<T>* out) {
   parallel_for(rows, row_grain(n, 4), [&](Size begin, Size end) {
-    tables<T>().cross_entropy_to_grad(end - begin, n, logits + begin * n, target + begin, scale, smoothing, loss + begin);
+    tables<T>().softmax_part(end - begin, n, x + begin * n, bias, target + begin, first, smoothed, out + begin);
+  });
+}
+
+template <class T>
+void softmax_part_grad(Size rows, Size n, T* x, const std::int64_t* target, Size first, const T* factor, T uniform, T own) {
+  parallel_for(rows, row_grain(n, 1), [&](Size begin, Size end) {
+    tables<T>().softmax_part_grad(end - begin, n, x + begin * n, target + begin, first, factor + begin, uniform, own);
   });
 }
 
@@ -151,8 +158,9 @@ void cross_entropy_to_grad(Size rows, Size n, T* logits, const std::int64_t* tar
   template void column_sum(Size, Size, const T*, T*);                                                                  \
   template double sum(Size, const T*);                                                                                 \
   template void cross_entropy(Size, Size, const T*, const std::int64_t*, const T*, double, T*, double*);               \
-  template void cross_entropy_grad(Size, Size, const T*, const std::int64_t*, const T*, double, const double*, T*); \
-  template void cross_entropy_to_grad(Size, Size, T*, const std::int64_t*, T, double, T*);
+  template void cross_entropy_grad(Size, Size, const T*, const std::int64_t*, const T*, double, const double*, T*);    \
+  template void softmax_part(Size, Size, T*, const T*, const std::int64_t*, Size, bool, SoftmaxPart<T>*);              \
+  template void softmax_part_grad(Size, Size, T*, const std::int64_t*, Size, const T*, T, T);
 GRADUS_INSTANTIATE(float)
 GRADUS_INSTANTIATE(double)
 #undef GRADUS_INSTANTIATE

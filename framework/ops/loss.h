@@ -1,8 +1,12 @@
 #pragma once
-// Private to the ops: how losses become one number.
+// Private to the ops: what losses ask of their arguments, and how they become one number.
 #include "framework/losses.h"
 
 namespace gradus {
+
+// targets have the shape of x without its last axis
+bool fits_rows(const Tensor& x, const Tensor& targets);
+void require_smoothing(const char* op, double label_smoothing);
 
 inline Tensor reduced(const Tensor& losses, Reduction reduction) {
   switch (reduction) {

@@ -1,7 +1,11 @@
 #include <doctest/doctest.h>
 
+#include <cmath>
+#include <limits>
+
 #include "framework/gradcheck.h"
 #include "framework/losses.h"
+#include "framework/threads.h"
 
 using namespace gradus;
 
@@ -44,4 +48,42 @@ TEST_CASE("linear_cross_entropy: what needs no gradient gets none") {
   CHECK_FALSE(w.grad().defined());
   const NoGrad no_grad;
   CHECK_FALSE(linear_cross_entropy(x, w, {}, targets).requires_grad());
+}
+
+TEST_CASE("linear_cross_entropy: the same bits on one and two threads, right on more") {
+  manual_seed(3);
+  const std::int64_t rows = 70, classes = 5'003;  // the last part is the shortest
+  const Tensor x = leaf({rows, 6}), w = leaf({classes, 6}), b = leaf({classes}), targets = randint(0, classes, {rows});
+  const int before = num_threads();
+  std::vector<Tensor> first;
+  for (int threads : {1, 2, 3, 7}) {
+    CAPTURE(threads);
+    set_num_threads(threads);
+    const Tensor loss = linear_cross_entropy(x, w, b, targets, {.label_smoothing = 0.1});
+    loss.backward();
+    const std::vector<Tensor> now{loss.detach(), x.grad(), w.grad(), b.grad()};
+    if (threads == 1) first = now;
+    for (std::size_t i = 0; i < now.size(); ++i) CHECK(largest_difference(now[i], first[i]) <= (threads <= 2 ? 0 : 1e-14));
+    for (const Tensor& t : {x, w, b}) t.zero_grad();
+  }
+  set_num_threads(before);
+}
+
+TEST_CASE("linear_cross_entropy: logits of -inf, of a whole part of the classes and of all") {
+  manual_seed(4);
+  const std::int64_t classes = 2'000;  // two parts
+  const double inf = std::numeric_limits<double>::infinity();
+  const Tensor x = leaf({3, 4}), w = leaf({classes, 4}), targets = tensor({1'500, 1'999, 1'000});
+  const Tensor low = full({classes / 2}, -inf, float64), zero = zeros({classes / 2}, float64);
+  const Tensor b = cat({low, zero}, 0);
+  const Tensor blockwise = linear_cross_entropy(x, w, b, targets);
+  blockwise.backward();
+  const Tensor dx = x.grad(), dw = w.grad();
+  for (const Tensor& t : {x, w}) t.zero_grad();
+  const Tensor composed = cross_entropy(linear(x, w, b), targets);
+  composed.backward();
+  CHECK(blockwise.item() == doctest::Approx(composed.item()).epsilon(1e-14));
+  CHECK(largest_difference(dx, x.grad()) < 1e-14);
+  CHECK(largest_difference(dw, w.grad()) < 1e-14);
+  CHECK(std::isnan(linear_cross_entropy(x, w, cat({low, low}, 0), targets).item()));
 }

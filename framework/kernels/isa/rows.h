@@ -179,15 +179,15 @@ void column_sum_rows(std::int64_t rows, std::int64_t n, const T* x, T* out) {
   }
 }
 
-// Mean over the row of m - x, m its maximum: what label smoothing adds to the loss.
+// Sum over the row of m - x, m its maximum: what label smoothing adds to the loss.
 template <class T>
-GRADUS_INLINE double mean_below(std::int64_t n, const T* x, T m) {
+GRADUS_INLINE double sum_below(std::int64_t n, const T* x, T m) {
   double below = accumulate<T>(n, [x, m](std::int64_t i, auto kind) GRADUS_LAMBDA { return m - load_as(x + i, kind); });
   if (!(below < __builtin_inf())) {  // logits of 3e38
     below = 0;
     for (std::int64_t i = 0; i < n; ++i) below += double(m) - double(x[i]);
   }
-  return below / double(n);
+  return below;
 }
 
 // of_target, of_all: the cross entropy against the target, and its mean over all classes
@@ -204,7 +204,7 @@ void cross_entropy_rows(std::int64_t rows, std::int64_t n, const T* x, const std
     if (weight != nullptr && weight[r] == 0) continue;
     const T m = extreme<T, 1>(n, x), log_sum = logarithm(sum_of_exp(n, x, m));
     const double of_target = (double(m) - double(x[target[r]])) + double(log_sum);
-    const double of_all = smoothing == 0 ? 0 : mean_below(n, x, m) + double(log_sum);
+    const double of_all = smoothing == 0 ? 0 : sum_below(n, x, m) / double(n) + double(log_sum);
     loss[r] = T(smoothed(of_target, of_all, smoothing)) * (weight != nullptr ? weight[r] : T(1));
     lse[r] = double(m) + double(log_sum);
   }
@@ -229,21 +229,34 @@ void cross_entropy_grad_rows(std::int64_t rows, std::int64_t n, const T* x, cons
   }
 }
 
-// Loss of each row (all count), and x overwritten by scale (softmax(x) - target distribution): one exponential an element.
+// One part of the classes of each row, see kernels/rows.h.
 template <class T>
-void cross_entropy_to_grad_rows(std::int64_t rows, std::int64_t n, T* x, const std::int64_t* target, T scale, double smoothing,
-                                T* loss) {
-  const T uniform = scale * T(smoothing / double(n)), own = scale * T(1 - smoothing);
+void softmax_part_rows(std::int64_t rows, std::int64_t n, T* x, const T* bias, const std::int64_t* target, std::int64_t first,
+                       bool smoothed, SoftmaxPart<T>* out) {
   for (std::int64_t r = 0; r < rows; ++r, x += n) {
-    const T m = extreme<T, 1>(n, x);
-    const double below = smoothing == 0 ? 0 : mean_below(n, x, m), at_target = double(m) - double(x[target[r]]);
-    const T sum = exp_row(n, x, m, x);
-    const double log_sum = double(logarithm(sum));
-    loss[r] = T(smoothed(at_target + log_sum, below + log_sum, smoothing));
-    const T norm = scale / sum;
+    if (bias != nullptr) {
 #pragma omp simd
-    for (std::int64_t i = 0; i < n; ++i) x[i] = x[i] * norm - uniform;
-    x[target[r]] -= own;
+      for (std::int64_t i = 0; i < n; ++i) x[i] += bias[i];
+    }
+    const T peak = extreme<T, 1>(n, x);
+    const std::int64_t own = target[r] - first;
+    out[r].peak = peak;
+    out[r].below = smoothed ? sum_below(n, x, peak) : 0;
+    if (own >= 0 && own < n) out[r].target = x[own];
+    out[r].sum = exp_row(n, x, peak == -infinity<T> ? T(0) : peak, x);
+  }
+}
+
+// x becomes factor[r] x - uniform; `own` less at the target
+template <class T>
+void softmax_part_grad_rows(std::int64_t rows, std::int64_t n, T* x, const std::int64_t* target, std::int64_t first, const T* factor,
+                            T uniform, T own) {
+  for (std::int64_t r = 0; r < rows; ++r, x += n) {
+    const T by = factor[r];
+#pragma omp simd
+    for (std::int64_t i = 0; i < n; ++i) x[i] = x[i] * by - uniform;
+    const std::int64_t at = target[r] - first;
+    if (at >= 0 && at < n) x[at] -= own;
   }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 #include "framework/kernels/attention.h"
+#include "framework/kernels/rows.h"
 #include "framework/kernels/vector.h"
 
 namespace gradus::kernels {
@@ -30,8 +31,10 @@ struct Tables {
                         double smoothing, T* loss, double* lse);
   void (*cross_entropy_grad)(std::int64_t rows, std::int64_t n, const T* x, const std::int64_t* target, const T* scale,
                              double smoothing, const double* lse, T* dx);
-  void (*cross_entropy_to_grad)(std::int64_t rows, std::int64_t n, T* x, const std::int64_t* target, T scale, double smoothing,
-                                T* loss);
+  void (*softmax_part)(std::int64_t rows, std::int64_t n, T* x, const T* bias, const std::int64_t* target, std::int64_t first,
+                       bool smoothed, SoftmaxPart<T>* out);
+  void (*softmax_part_grad)(std::int64_t rows, std::int64_t n, T* x, const std::int64_t* target, std::int64_t first, const T* factor,
+                            T uniform, T own);
 
   // isa/random.h
   void (*dropout)(std::int64_t n, const T* x, std::uint32_t threshold, T scale, std::uint64_t seed,
