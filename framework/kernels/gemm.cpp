@@ -34,6 +34,7 @@ struct Product {
   T beta;
   T* c;
   Size ldc;
+  const T* bias = nullptr;  // (n), added to each row of C
 };
 
 template <class T>
@@ -48,6 +49,11 @@ template <class T>
 void scale_only(const Product<T>& g) {
   for (Size i = 0; i < g.m; ++i)
     for (Size j = 0; j < g.n; ++j) g.c[i * g.ldc + j] = g.beta == 0 ? T(0) : g.beta * g.c[i * g.ldc + j];
+}
+
+template <class T>
+void add_bias(const Product<T>& g) {
+  for (Size i = 0; g.bias != nullptr && i < g.m; ++i) tables<T>().vector.add_inplace(g.n, g.bias, g.c + i * g.ldc);
 }
 
 template <class T>
@@ -175,16 +181,16 @@ void multiply(const Product<T>& g) {
   if (g.m == 1 && g.n == 1 && (!g.trans_a || g.lda == 1) && (g.trans_b || g.ldb == 1)) {
     const T product = static_cast<T>(g.alpha * tables<T>().vector.dot(g.k, g.a, g.b));
     *g.c = g.beta == 0 ? product : product + g.beta * *g.c;
-    return;
+    return add_bias(g);
   }
-  if (const Size parts = parts_of_depth(g); parts > 1) return multiply_by_depth(g, parts);
+  if (const Size parts = parts_of_depth(g); parts > 1) return multiply_by_depth(g, parts), add_bias(g);
   const Cut piece = cut(g);
   const Size across = (g.m + piece.rows - 1) / piece.rows, along = (g.n + piece.columns - 1) / piece.columns;
   if (across * along == 1 && work(g) > 2e5 && num_threads() > 1 && !in_parallel()) {  // the library must not share it out
     omp_set_num_threads(1);
     multiply_piece(g);
     omp_set_num_threads(num_threads());
-    return;
+    return add_bias(g);
   }
   parallel_for(across * along, 1, [&](Size begin, Size end) {  // a thread meets the rows again that it made before
     for (Size i = begin; i < end; ++i) {
@@ -194,7 +200,9 @@ void multiply(const Product<T>& g) {
       part.a += row * (g.trans_a ? 1 : g.lda);
       part.b += column * (g.trans_b ? g.ldb : 1);
       part.c += row * g.ldc + column;
+      if (g.bias != nullptr) part.bias += column;
       multiply_piece(part);
+      add_bias(part);
     }
   });
 }
@@ -211,10 +219,10 @@ void check(const Product<T>& g) {
 
 template <class T>
 void gemm(bool trans_a, bool trans_b, Size m, Size n, Size k, T alpha, const T* a, Size lda, const T* b, Size ldb,
-          T beta, T* c, Size ldc) {
+          T beta, T* c, Size ldc, const T* bias) {
   if (m == 0 || n == 0) return;
-  const Product<T> g{trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc};
-  if (k == 0) return scale_only(g);
+  const Product<T> g{trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, bias};
+  if (k == 0) return scale_only(g), add_bias(g);
   check(g);
   use_our_threads();
   multiply(g);
@@ -244,8 +252,8 @@ void gemm_batched(Size batch, bool trans_a, bool trans_b, Size m, Size n, Size k
   });
 }
 
-template void gemm(bool, bool, Size, Size, Size, float, const float*, Size, const float*, Size, float, float*, Size);
-template void gemm(bool, bool, Size, Size, Size, double, const double*, Size, const double*, Size, double, double*, Size);
+template void gemm(bool, bool, Size, Size, Size, float, const float*, Size, const float*, Size, float, float*, Size, const float*);
+template void gemm(bool, bool, Size, Size, Size, double, const double*, Size, const double*, Size, double, double*, Size, const double*);
 template void gemm_batched(Size, bool, bool, Size, Size, Size, float, const float* const*, Size, const float* const*, Size,
                            float, float* const*, Size);
 template void gemm_batched(Size, bool, bool, Size, Size, Size, double, const double* const*, Size, const double* const*,

@@ -116,15 +116,9 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   dispatch_float("linear", x.dtype(), [&]<class T>() {
     if (y.numel() == 0) return;
     T* out = y.mutable_data<T>();
-    if (bias.defined()) {  // start from the bias and add the product to it
-      const Array row = bias.array().contiguous();
-      const T* from = row.data<T>();
-      kernels::parallel_for(m, std::max<std::int64_t>(1, kernels::elementwise_grain / n), [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t r = begin; r < end; ++r) std::copy_n(from, n, out + r * n);
-      });
-    }
-    kernels::gemm<T>(false, true, m, n, k, T(1), in.data<T>(), std::max<std::int64_t>(k, 1), w.data<T>(), std::max<std::int64_t>(k, 1),
-                     T(bias.defined() ? 1 : 0), out, n);
+    const Array row = bias.defined() ? bias.array().contiguous() : Array();
+    kernels::gemm<T>(false, true, m, n, k, T(1), in.data<T>(), std::max<std::int64_t>(k, 1), w.data<T>(), std::max<std::int64_t>(k, 1), T(0),
+                     out, n, row.defined() ? row.data<T>() : nullptr);
   });
   const auto dx = [weight, from = x.shape()](const Tensor& g) { return reshape(matmul(as_rows(g), weight), from); };
   const auto dw = [x](const Tensor& g) { return weight_gradient(g, x); };

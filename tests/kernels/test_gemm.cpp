@@ -1,5 +1,6 @@
 #include "framework/kernels/gemm.h"
 
+#include <array>
 #include <atomic>
 #include <cstring>
 #include <stdexcept>
@@ -42,6 +43,20 @@ TEST_CASE_TEMPLATE("kernels: gemm against three loops, all transposes, padded ro
         CAPTURE(flags);
         CHECK(difference(c, r) <= 20 * tolerance<T>);
       }
+}
+
+TEST_CASE_TEMPLATE("kernels: gemm adds a bias to each row, however the product is cut", T, float, double) {
+  for (const auto& [m, n, k] : {std::array<Size, 3>{1, 1, 5}, {3, 4, 0}, {5, 7, 3}, {400, 30, 60}, {30, 900, 60}, {60, 40, 900}}) {
+    CAPTURE(m);
+    CAPTURE(n);
+    CAPTURE(k);
+    const auto a = random_values<T>(m * k + 1), b = random_values<T>(n * k + 1, -1, 1, 2), bias = random_values<T>(n, -1, 1, 3);
+    std::vector<T> c(m * n), r(m * n);
+    gemm<T>(true, false, m, n, k, T(1), a.data(), m, b.data(), n, T(0), c.data(), n, bias.data());
+    for (Size i = 0; i < m; ++i) std::copy(bias.begin(), bias.end(), r.begin() + i * n);
+    naive<T>(true, false, m, n, k, 1, a.data(), m, b.data(), n, 1, r.data(), n);
+    CHECK(difference(c, r) <= 20 * tolerance<T>);
+  }
 }
 
 TEST_CASE_TEMPLATE("kernels: gemm has the same bits on one and two threads, and is right on more", T, float, double) {
