@@ -5,7 +5,7 @@ function(gradus_compile_options target)
   # -O2 keeps the build short, loops over elements live in framework/kernels (see below). Never -ffast-math: masks are
   # infinities. No -march either: a binary runs on every x86-64, kernels choose their instruction set at run time.
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wshadow $<$<BOOL:${GRADUS_WERROR}>:-Werror>
-    $<$<CONFIG:Release>:-O2>)
+    $<$<OR:$<CONFIG:Release>,$<STREQUAL:$<CONFIG>,>>:-O2>)  # none named: a program that includes us and forgot it
 endfunction()
 
 # gradus_library(<folder> [libraries it builds on]): target gradus_<folder>, alias gradus::<folder>, of all its .cpp.

@@ -68,7 +68,7 @@ bool Array::is_contiguous() const {
 }
 
 void Array::reject_access(DType asked) const {
-  if (!storage_) throw GradientError("an undefined tensor was used as a value");
+  if (!storage_) throw DTypeError("an undefined tensor was used as a value");
   throw DTypeError(fmt::format("the elements are {}, read as {}", name(dtype_), name(asked)));
 }
 

@@ -227,6 +227,7 @@ class Walk {
 };
 
 Tensor checked_seed(const char* op, const Tensor& output, const Tensor& gradient) {
+  if (!output.defined()) throw GradientError(fmt::format("{}: the tensor to start from is undefined", op));
   if (!output.requires_grad()) {
     throw GradientError(fmt::format("{}: the tensor {} requires no gradient: no input of it does, or it was made under "
                                     "NoGrad or detached", op, output.shape().str()));

@@ -19,13 +19,20 @@ double& element(const Tensor& x, std::int64_t i) {
   return a.mutable_data<double>()[at];
 }
 
+std::string shown(const Tensor& x) {
+  if (!x.defined()) return "undefined";
+  return x.shape().str() + (x.dtype() == float64 ? "" : std::string(" ") + name(x.dtype())) + (x.name().empty() ? "" : "  " + x.name());
+}
+
 }  // namespace
 
 GradCheck gradcheck(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs,
                     const GradCheckOptions& options) {
-  for (const auto& x : inputs) {
-    if (x.dtype() != float64 || !x.requires_grad() || !x.is_leaf()) {
-      throw GradientError("gradcheck: inputs must be float64 leaves that require a gradient");
+  for (std::size_t k = 0; k < inputs.size(); ++k) {
+    const Tensor& x = inputs[k];
+    if (!x.defined() || x.dtype() != float64 || !x.requires_grad() || !x.is_leaf()) {
+      throw GradientError(fmt::format("gradcheck: input {} must be a float64 leaf that requires a gradient; to(model, float64) makes "
+                                      "parameters so\n  {}", k, shown(x)));
     }
   }
   Generator generator(options.seed);
@@ -62,7 +69,7 @@ GradCheck gradcheck(const std::function<Tensor(const std::vector<Tensor>&)>& f, 
       const double error = std::abs(got[static_cast<std::size_t>(i)] - numeric) / (options.absolute + options.relative * std::abs(numeric));
       if (!(error <= result.worst)) {
         result.worst = error;
-        result.message = fmt::format("input {} {}, element {}: backward {:.12g}, differences {:.12g}", k, x.shape().str(), i,
+        result.message = fmt::format("input {} {}, element {}: backward {:.12g}, differences {:.12g}", k, shown(x), i,
                                      got[static_cast<std::size_t>(i)], numeric);
       }
       if (!(error <= 1)) result.ok = false;

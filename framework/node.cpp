@@ -40,14 +40,20 @@ void Node::release() {
 }
 
 void Node::check_versions() const {
-  const bool exchanged = std::any_of(inputs.begin(), inputs.end(), [](const auto& x) { return x && x->is_leaf() && x->freed; });
-  const bool written = std::any_of(seen.begin(), seen.end(), [](const Seen& s) {
+  const auto reject = [&](std::size_t i) {
+    const Node* input = i < inputs.size() ? inputs[i].get() : nullptr;
+    const std::string what = i == inputs.size() ? "its result" : fmt::format("its input {}", i);
+    const std::string shown = input ? fmt::format(" {}{}{},", input->shape.str(), input->is_leaf() && !input->name().empty() ? "  " : "",
+                                                  input->is_leaf() ? input->name() : "") : ",";
+    throw VersionError(fmt::format("{}: {}{} which backward may need, was changed after forward (an optimiser step or assign() "
+                                   "between forward and backward?)", op, what, shown));
+  };
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (inputs[i] && inputs[i]->is_leaf() && inputs[i]->freed) reject(i);
+  }
+  for (const Seen& s : seen) {
     const auto storage = s.storage.lock();
-    return storage && storage->version() != s.version;
-  });
-  if (exchanged || written) {
-    throw VersionError(fmt::format("{}: a tensor that its backward may need was changed after forward "
-                                   "(an optimiser step or assign() between forward and backward?)", op));
+    if (storage && storage->version() != s.version) reject(s.input);
   }
 }
 
@@ -172,12 +178,12 @@ Tensor record_node(const char* op, Array output, const Tensor* inputs, std::size
   auto node = std::make_shared<Node>(op, output);
   node->inputs.reserve(n);
   node->seen.reserve(n + 1);
-  const auto see = [&](const Array& a) { node->seen.push_back({a.storage(), a.storage()->version()}); };
+  const auto see = [&](const Array& a, std::size_t which) { node->seen.push_back({a.storage(), a.storage()->version(), which}); };
   for (std::size_t i = 0; i < n; ++i) {
     node->inputs.push_back(inputs[i].node());
-    if (inputs[i].defined()) see(inputs[i].array());
+    if (inputs[i].defined()) see(inputs[i].array(), i);
   }
-  see(output);
+  see(output, n);
   node->backward = std::move(backward);
   Tensor out(std::move(output), std::move(node));
   announce(op, out, inputs, n);

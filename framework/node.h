@@ -41,6 +41,7 @@ class Node {
   struct Seen {
     std::weak_ptr<Storage> storage;  // weak: dead means that backward does not need it
     std::uint64_t version;
+    std::size_t input;  // which; number of inputs: the output
   };
   std::vector<Seen> seen;
 

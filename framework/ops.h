@@ -2,7 +2,7 @@
 // The catalogue of ops; convolution.h, losses.h and linalg.h go on with it. Conventions, unless a line says otherwise:
 //  - shapes broadcast as in NumPy; negative axes count from the end; dtypes of the operands must agree (DTypeError)
 //  - no op changes its inputs; every op of floating-point tensors has a gradient, and gradients of gradients
-//  - ShapeError, AxisError, IndexError, DTypeError name the op and every operand, before anything is computed
+//  - ShapeError, AxisError, IndexError, DTypeError name the op and the operands, before anything is computed
 #include <optional>
 #include <tuple>
 

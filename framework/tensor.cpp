@@ -33,7 +33,7 @@ Tensor::Tensor(Array array, std::shared_ptr<Node> made_by) : impl_(std::make_sha
   impl_->node = std::move(made_by);
 }
 
-void Tensor::reject_undefined() { throw GradientError("an undefined tensor was used as a value"); }
+void Tensor::reject_undefined() { throw DTypeError("an undefined tensor was used as a value"); }
 
 std::int64_t Tensor::size(std::int64_t axis) const {
   return shape()[normalize_axis("size", axis, shape().size())];

@@ -38,7 +38,7 @@ class Tensor {
 
   bool requires_grad() const { return impl_ && impl_->node != nullptr; }
   bool is_leaf() const;
-  // A leaf starts (or stops) collecting a gradient. GradientError unless floating point and a leaf.
+  // A leaf starts (or stops) collecting a gradient. GradientError unless a leaf, DTypeError unless floating point.
   Tensor& set_requires_grad(bool on = true);
   // What backward left here; undefined before the first backward, or for a tensor that needs none.
   Tensor grad() const;

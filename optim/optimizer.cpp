@@ -20,9 +20,10 @@ void Optimizer::require_setting(bool holds, const char* setting, double value, c
 }
 
 void Optimizer::add(const std::vector<Tensor>& parameters, double lr) {
+  if (parameters.empty()) throw ConfigError(fmt::format("{}: there are no parameters to train (all frozen?)", name_));
   for (const auto& p : parameters) {
     if (!p.requires_grad() || !p.is_leaf()) {
-      throw GradientError(fmt::format("{}: a parameter must be a leaf that requires a gradient  {}", name_, p.name()));
+      throw GradientError(fmt::format("{}: a parameter must be a leaf that requires a gradient (trainable_parameters() leaves frozen ones out)  {}", name_, p.name()));
     }
   }
   require_setting(lr >= 0 && std::isfinite(lr), "lr", lr, "finite and >= 0");

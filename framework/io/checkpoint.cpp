@@ -77,6 +77,11 @@ void verify_checkpoint(const std::string& path) {
   }
 }
 
+TensorMap Checkpoint::load(const std::string& part) const {
+  if (!*this) throw FileError(fmt::format("Checkpoint: there is none to load \"{}\" from", part));
+  return load_safetensors(path + "/" + part + ".safetensors");
+}
+
 Checkpoint latest_checkpoint(const std::string& directory) {
   Checkpoint found;
   for (const auto& [step, path] : steps(directory)) {

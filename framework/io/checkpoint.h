@@ -19,7 +19,7 @@ struct Checkpoint {
   std::vector<std::string> damaged;  // newer ones that were passed over, and why
 
   explicit operator bool() const { return step >= 0; }
-  TensorMap load(const std::string& part) const { return load_safetensors(path + "/" + part + ".safetensors"); }
+  TensorMap load(const std::string& part) const;  // FileError, also when there is no checkpoint
 };
 
 // The checkpoint of the highest step that is whole. A damaged one is never returned, whatever single byte was changed or cut off.

@@ -8,6 +8,7 @@
 #include "framework/error.h"
 #include "framework/init.h"
 #include "framework/kernels/parallel.h"
+#include "framework/ops/check.h"
 
 namespace gradus {
 
@@ -38,12 +39,10 @@ Linear attention_output(std::int64_t d_model, bool bias) {
 
 namespace {
 
-std::string shape_of(const Tensor& x) { return x.defined() ? x.shape().str() : "undefined"; }
-
 void require_input(const MultiHeadAttention& layer, const char* name, const Tensor& x) {
   if (x.defined() && x.dim() == 3 && x.size(2) == layer.d_model) return;
-  throw ShapeError(fmt::format("MultiHeadAttention: {0} must be (b, time, {1})\n  {0}  {2}", name, layer.d_model,
-                               shape_of(x)));
+  throw ShapeError(fmt::format("MultiHeadAttention: {} must be (b, time, {}){}", name, layer.d_model,
+                               describe({{name, x}, {"q_proj.weight", layer.q_proj.weight}})));
 }
 
 void require_inputs(const MultiHeadAttention& layer, const Tensor& q, const Tensor& k, const Tensor& v) {
@@ -51,8 +50,8 @@ void require_inputs(const MultiHeadAttention& layer, const Tensor& q, const Tens
     return x.defined() && x.dim() == 3 && x.size(2) == layer.d_model && x.size(0) == q.size(0);
   };
   if (fits(q) && fits(k) && fits(v) && k.size(1) == v.size(1)) return;
-  throw ShapeError(fmt::format("MultiHeadAttention: query must be (b, t, {0}), key and value (b, s, {0})\n  query  {1}\n"
-                               "  key    {2}\n  value  {3}", layer.d_model, shape_of(q), shape_of(k), shape_of(v)));
+  throw ShapeError(fmt::format("MultiHeadAttention: query must be (b, t, {0}), key and value (b, s, {0}){1}", layer.d_model,
+                               describe({{"query", q}, {"key", k}, {"value", v}, {"q_proj.weight", layer.q_proj.weight}})));
 }
 
 // (b,t,h w) -> (b,t,h,w) -> (b,h,t,w)
@@ -96,9 +95,8 @@ Tensor MultiHeadAttention::operator()(const Tensor& query, const KeyValue& kv, c
   require_input(*this, "query", query);
   for (const Tensor& x : {kv.k, kv.v}) {
     if (x.defined() && x.dim() == 4 && x.size(1) == kv_heads && x.size(3) == d_model / heads) continue;
-    throw ShapeError(fmt::format("MultiHeadAttention: keys and values must be (b, {}, s, {}), as of keys_values()\n"
-                                 "  keys    {}\n  values  {}", kv_heads, d_model / heads,
-                                 shape_of(kv.k), shape_of(kv.v)));
+    throw ShapeError(fmt::format("MultiHeadAttention: keys and values must be (b, {}, s, {}), as of keys_values(){}", kv_heads,
+                                 d_model / heads, describe({{"keys", kv.k}, {"values", kv.v}})));
   }
   const Tensor y = scaled_dot_product_attention(
       queries(*this, query, attend.first), shared_by(heads, kv.k), shared_by(heads, kv.v),

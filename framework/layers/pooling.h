@@ -45,9 +45,7 @@ struct AdaptiveAvgPool2d {
 
 // x (N, ...) -> (N, product of the others)
 struct Flatten {
-  Tensor operator()(const Tensor& x) const {
-    return reshape(x, {x.size(0), numel(Shape(x.shape().begin() + 1, x.shape().end()))});
-  }
+  Tensor operator()(const Tensor& x) const { return flatten(x, 1); }
 };
 
 }  // namespace gradus

@@ -79,10 +79,11 @@ Tensor operator*(const Tensor& a, const Tensor& b) {
 }
 
 Tensor operator/(const Tensor& a, const Tensor& b) {
-  const Array y = zip("/", a, b, [](const auto& k) { return k.div; }, [](auto u, auto v) {
+  const Array y = zip("/", a, b, [](const auto& k) { return k.div; }, [&](auto u, auto v) {
     if constexpr (std::is_integral_v<decltype(u)>) {
-      if (v == 0) throw ConfigError("/: integer division by zero");
-      if (v == -1 && u == std::numeric_limits<std::int64_t>::min()) throw ConfigError("/: the quotient does not fit int64");
+      require<ConfigError>(v != 0, "/", "integer division by zero", {{"a", a}, {"b", b}});
+      require<ConfigError>(v != -1 || u != std::numeric_limits<std::int64_t>::min(), "/", "the quotient does not fit int64",
+                           {{"a", a}, {"b", b}});
     }
     return u / v;
   });
@@ -124,10 +125,10 @@ Tensor remainder(const Tensor& x, const Tensor& divisor) {
   require_same_dtype("remainder", {{"x", x}, {"divisor", divisor}});
   const Shape shape = broadcast_shapes("remainder", {{"x", x}, {"divisor", divisor}});
   const Array y = dispatch_number("remainder", x.dtype(), [&]<class T>() {
-    return map<T>(x.array(), divisor.array(), shape, [](T u, T v) {
+    return map<T>(x.array(), divisor.array(), shape, [&](T u, T v) {
       T r;
       if constexpr (std::is_integral_v<T>) {
-        if (v == 0) throw ConfigError("remainder: integer division by zero");
+        require<ConfigError>(v != 0, "remainder", "integer division by zero", {{"x", x}, {"divisor", divisor}});
         r = v == -1 ? 0 : u % v;  // the processor traps at INT64_MIN % -1
       } else {
         r = std::fmod(u, v);

@@ -20,7 +20,7 @@ void require_attention(const char* op, const Tensor& q, const Tensor& k, const T
   require(k.size(2) == v.size(2), op, "k and v must have one length", operands);
   if (!(o.dropout >= 0 && o.dropout <= 1)) throw ConfigError(fmt::format("{}: dropout is {}, must be in [0, 1]", op, o.dropout));
   if (o.mask.defined()) {
-    require_dtype(op, boolean, {"mask", o.mask});
+    require_dtype(op, boolean, {"mask", o.mask}, {{"q", q}, {"k", k}, {"v", v}, {"mask", o.mask}});
     require(broadcasts_to(o.mask.shape(), {q.size(0), q.size(1), q.size(2), k.size(2)}), op,
             "mask must broadcast to (batch, heads, queries, keys)", {{"q", q}, {"k", k}, {"mask", o.mask}});
   }

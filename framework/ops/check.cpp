@@ -43,16 +43,17 @@ void require_numbers(const char* op, std::initializer_list<Operand> operands) {
   require<DTypeError>(operands.begin()->tensor.dtype() != boolean, op, "needs numbers", operands);
 }
 
-void require_dtype(const char* op, DType dtype, Operand operand) {
-  if (!operand.tensor.defined() || operand.tensor.dtype() != dtype) {
-    throw DTypeError(fmt::format("{}: {} must be {}{}", op, operand.label, name(dtype), describe({operand})));
-  }
+void require_dtype(const char* op, DType dtype, Operand operand) { require_dtype(op, dtype, operand, {operand}); }
+
+void require_dtype(const char* op, DType dtype, Operand operand, std::initializer_list<Operand> operands) {
+  if (operand.tensor.defined() && operand.tensor.dtype() == dtype) return;
+  throw DTypeError(fmt::format("{}: {} must be {}{}", op, operand.label, name(dtype), describe(operands)));
 }
 
 namespace {
 void require_range(const char* op, const char* what, const Tensor& index, std::int64_t bound, const std::int64_t* ignored,
                    std::initializer_list<Operand> operands) {
-  require_dtype(op, int64, {what, index});
+  if (!index.defined() || index.dtype() != int64) throw DTypeError(fmt::format("{}: {} must be int64{}", op, what, describe(operands)));
   const Array a = index.array().contiguous();
   const std::int64_t* v = a.data<std::int64_t>();
   for (std::int64_t i = 0; i < a.numel(); ++i) {

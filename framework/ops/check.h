@@ -28,6 +28,7 @@ void require_float(const char* op, std::initializer_list<Operand> operands);    
 void require_same_dtype(const char* op, std::initializer_list<Operand> operands);  // defined, one dtype
 void require_numbers(const char* op, std::initializer_list<Operand> operands);     // defined, one dtype, not boolean
 void require_dtype(const char* op, DType dtype, Operand operand);
+void require_dtype(const char* op, DType dtype, Operand operand, std::initializer_list<Operand> operands);
 // Every element of index in [0, bound): IndexError "op: what 17 at position (3, 2) is outside [0, 10)".
 void require_indices(const char* op, const char* what, const Tensor& index, std::int64_t bound, std::initializer_list<Operand> operands);
 // The same, but `ignored` may stand anywhere.

@@ -77,7 +77,7 @@ Tensor isinf(const Tensor& x) { return test("isinf", x, [](auto v) { return std:
 Tensor isfinite(const Tensor& x) { return test("isfinite", x, [](auto v) { return std::isfinite(v); }); }
 
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
-  require_dtype("where", boolean, {"condition", condition});
+  require_dtype("where", boolean, {"condition", condition}, {{"condition", condition}, {"a", a}, {"b", b}});
   require_same_dtype("where", {{"a", a}, {"b", b}});
   const Shape shape = broadcast_shapes("where", {{"condition", condition}, {"a", a}, {"b", b}});
   Array y = Array::empty(shape, a.dtype());
@@ -98,7 +98,7 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
 
 Tensor masked_fill(const Tensor& x, const Tensor& mask, double value) {
   require_defined("masked_fill", {{"x", x}});
-  require_dtype("masked_fill", boolean, {"mask", mask});
+  require_dtype("masked_fill", boolean, {"mask", mask}, {{"x", x}, {"mask", mask}});
   require(broadcasts_to(mask.shape(), x.shape()), "masked_fill", "mask must broadcast to x", {{"x", x}, {"mask", mask}});
   return where(mask, full({}, value, x.dtype()), x);
 }

@@ -152,9 +152,13 @@ void require_operands(const char* op, std::int64_t axes, const Tensor& x, const 
     throw ConfigError(fmt::format("{}: groups is {}, must be at least 1{}", op, groups, describe(operands)));
   const std::int64_t in = x.size(1), first = weight.size(0), second = weight.size(1);
   std::int64_t other;
-  const bool fits = !__builtin_mul_overflow(second, groups, &other) &&
-                    (transposed ? first == in && in % groups == 0 : other == in && first % groups == 0);
-  if (!fits)
+  const bool counted = !__builtin_mul_overflow(second, groups, &other);
+  const std::int64_t wanted = transposed ? first : other, divided = transposed ? in : first;
+  if (!counted || wanted != in) {
+    throw ShapeError(fmt::format("{}: {}; x has {} channels, the weight is for {} in {} group{}{}", op, rule, in,
+                                 counted ? std::to_string(wanted) : "more", groups, groups == 1 ? "" : "s", describe(operands)));
+  }
+  if (divided % groups != 0)
     throw ShapeError(fmt::format("{}: {}, and {} groups must divide C and O{}", op, rule, groups, describe(operands)));
   require(!bias.defined() || (bias.dim() == 1 && bias.size(0) == (transposed ? other : first)), op,
           "bias must have one axis, as long as there are output channels", operands);

@@ -89,7 +89,9 @@ Tensor slice_scatter(const Tensor& x, const Tensor& src, std::int64_t axis, std:
                      std::int64_t step) {
   require_same_dtype("slice_scatter", {{"x", x}, {"src", src}});
   normalize_axis("slice_scatter", axis, {{"x", x}, {"src", src}});
-  require<ConfigError>(step > 0, "slice_scatter", "the step must be at least 1", {{"x", x}, {"src", src}});
+  if (step < 1) {
+    throw ConfigError(fmt::format("slice_scatter: the step is {}, must be at least 1{}", step, describe({{"x", x}, {"src", src}})));
+  }
   const Tensor y(x.array().copy());
   const Tensor part = slice(y, axis, start, end, step);
   require(broadcasts_to(src.shape(), part.shape()), "slice_scatter", "src must broadcast to the slice of x",

@@ -19,7 +19,7 @@ namespace {
 
 void require_targets(const char* op, const char* label, const Tensor& scores, const Tensor& targets, std::int64_t ignore_index) {
   require_float(op, {{label, scores}});
-  require(fits_rows(scores, targets), op, "targets must have the shape of the scores without their last axis",
+  require(fits_rows(scores, targets), op, "targets must be class numbers, in the shape of the scores without their last axis",
           {{label, scores}, {"targets", targets}});
   require_classes(op, targets, scores.size(-1), ignore_index, {{label, scores}, {"targets", targets}});
 }

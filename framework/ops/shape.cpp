@@ -113,7 +113,7 @@ Tensor unslice(const Tensor& g, const Shape& shape, std::int64_t axis, std::int6
 Tensor slice(const Tensor& x, std::int64_t axis, std::int64_t start, std::int64_t end, std::int64_t step) {
   require_defined("slice", {{"x", x}});
   const auto i = normalize_axis("slice", axis, {{"x", x}});
-  require<ConfigError>(step > 0, "slice", "the step must be at least 1", {{"x", x}});
+  if (step < 1) throw ConfigError(fmt::format("slice: the step is {}, must be at least 1{}", step, describe({{"x", x}})));
   const std::int64_t size = x.shape()[i];
   const auto clip = [size](std::int64_t p) { return std::clamp<std::int64_t>(p < 0 ? p + size : p, 0, size); };
   const std::int64_t first = clip(start), last = std::max(first, clip(end));

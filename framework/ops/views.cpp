@@ -123,7 +123,7 @@ Tensor add_windows(const Tensor& g, const Shape& shape, std::int64_t axis, std::
 Tensor unfold(const Tensor& x, std::int64_t axis, std::int64_t size, std::int64_t step) {
   require_defined("unfold", {{"x", x}});
   const auto i = normalize_axis("unfold", axis, {{"x", x}});
-  require<ConfigError>(step > 0, "unfold", "the step must be at least 1", {{"x", x}});
+  if (step < 1) throw ConfigError(fmt::format("unfold: the step is {}, must be at least 1{}", step, describe({{"x", x}})));
   if (size < 0 || size > x.shape()[i]) {
     throw ShapeError(fmt::format("unfold: a window of {} elements is outside [0, {}]{}", size, x.shape()[i],
                                  describe({{"x", x}})));

@@ -36,6 +36,9 @@ TEST_CASE("gradcheck finds a wrong gradient and says where") {
   }, {leaf({3}), leaf({3})});
   CHECK_FALSE(one_wrong.ok);
   CHECK(mentions(one_wrong.message, {"input 1", "element 2"}));
+  const Tensor single = ones({2}).set_requires_grad();
+  CHECK(mentions(message_of<GradientError>([&] { gradcheck([](const auto& in) { return in[0]; }, {single}); }),
+                 {"gradcheck: input 0 must be", "to(model, float64)", "(2,) float32"}));
   CHECK_FALSE(gradcheck([](const auto& in) { return in[0].detach() + in[0] * 0; }, {x}).ok);  // a gradient that was lost
   CHECK_FALSE(gradcheck([](const auto& in) { return square(in[0], NaN); }, {x}).ok);
 }

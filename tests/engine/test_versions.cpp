@@ -1,4 +1,6 @@
 #include "engine_test.h"
+#include "framework/layers/linear.h"
+#include "framework/module.h"
 
 using namespace engine_test;
 
@@ -32,6 +34,23 @@ TEST_CASE("a changed input or output is detected, by the name of the op") {
   const Tensor y = exp(x);
   check_detected(y, "exp", x, [&] { overwrite(y.detach()); });  // its own output
   check_detected(sum(x * w) + 1, "*", x, [&] { overwrite(x); });
+}
+
+TEST_CASE("VersionError says which tensor was changed: its place, shape and name") {
+  Linear layer{3, 2};
+  parameters(layer);
+  const Tensor x = ones({1, 3}), y = layer(x);
+  {
+    const NoGrad guard;
+    layer.weight.assign(zeros({2, 3}));
+  }
+  CHECK(mentions(message_of<VersionError>([&] { sum(y).backward(); }), {"linear: its input 1 (2, 3)  weight,"}));
+  const Tensor a = leaf({4}), e = exp(a);
+  overwrite(e.detach());
+  CHECK(mentions(message_of<VersionError>([&] { sum(e).backward(); }), {"exp: its result, which"}));
+  const Tensor constant = full({4}, 2, float64), product = a * constant;
+  overwrite(constant);
+  CHECK(mentions(message_of<VersionError>([&] { sum(product).backward(); }), {"*: its input 1, which"}));
 }
 
 TEST_CASE("a change through a detached handle, a view or a raw pointer is detected") {

@@ -205,15 +205,19 @@ TEST_CASE("MultiHeadAttention: its halves say themselves what does not fit") {
   const MultiHeadAttention layer{.d_model = 4, .heads = 2};
   const Tensor x = randn({2, 3, 4});
   const KeyValue kv = layer.keys_values(x, x);
-  CHECK_THROWS_WITH_AS(layer(randn({3, 4}), kv), "MultiHeadAttention: query must be (b, time, 4)\n  query  (3, 4)",
-                       ShapeError);
-  CHECK_THROWS_WITH_AS(layer.keys_values(randn({3, 4}), x), "MultiHeadAttention: key must be (b, time, 4)\n  key  (3, 4)",
-                       ShapeError);
+  CHECK_THROWS_WITH_AS(layer(randn({3, 4}), kv),
+                       "MultiHeadAttention: query must be (b, time, 4)\n  query          (3, 4) float32\n"
+                       "  q_proj.weight  (4, 4) float32", ShapeError);
+  CHECK_THROWS_WITH_AS(layer.keys_values(randn({3, 4}), x),
+                       "MultiHeadAttention: key must be (b, time, 4)\n  key            (3, 4) float32\n"
+                       "  q_proj.weight  (4, 4) float32", ShapeError);
+  parameters(layer);  // from here on the message says which layer it is
   CHECK_THROWS_WITH_AS(layer.keys_values(x, randn({2, 3, 5})),
-                       "MultiHeadAttention: value must be (b, time, 4)\n  value  (2, 3, 5)", ShapeError);
+                       "MultiHeadAttention: value must be (b, time, 4)\n  value          (2, 3, 5) float32\n"
+                       "  q_proj.weight  (4, 4) float32  q_proj.weight", ShapeError);
   CHECK_THROWS_WITH_AS(layer(x, {x, x}),
                        "MultiHeadAttention: keys and values must be (b, 2, s, 2), as of keys_values()\n"
-                       "  keys    (2, 3, 4)\n  values  (2, 3, 4)", ShapeError);
+                       "  keys    (2, 3, 4) float32\n  values  (2, 3, 4) float32", ShapeError);
   CHECK_THROWS_AS(layer(Tensor(), kv), ShapeError);
   CHECK_THROWS_AS(layer(x, KeyValue{}), ShapeError);
 }

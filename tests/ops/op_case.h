@@ -72,7 +72,7 @@ struct OpCase {
   std::function<Outputs(const Tensors&)> f;
   std::vector<Input> inputs;
   std::function<Expected(const Nds&)> reference;
-  std::vector<Rejected> rejected = {};  // two at least in the rows of each op, counted together
+  std::vector<Rejected> rejected = {};  // three at least in the rows of each op, counted together
   Accuracy accuracy = Accuracy::elementwise;
   Types types = Types::floats;
   bool differentiable = true, twice = true;  // false: no gradient is asked for

@@ -134,6 +134,16 @@ Source source(const Input& input, Layout layout, std::uint64_t seed) {
   return {make(stored, float64, seed), view};
 }
 
+const char* name_of(Layout layout) {
+  switch (layout) {
+    case Layout::contiguous: return "contiguous";
+    case Layout::transposed: return "transposed";
+    case Layout::sliced: return "sliced";
+    case Layout::expanded: break;
+  }
+  return "expanded";
+}
+
 double check_gradients(const OpCase& row, Layout layout, bool twice) {
   Tensors leaves, others;
   std::vector<std::function<Tensor(const Tensor&)>> views;
@@ -151,7 +161,7 @@ double check_gradients(const OpCase& row, Layout layout, bool twice) {
     }
     return joined(row.f(xs));
   };
-  INFO(row.title() << std::string(twice ? ", gradient of the gradient" : ", gradient") << ", layout " << static_cast<int>(layout));
+  INFO(row.title() << std::string(twice ? ", gradient of the gradient" : ", gradient") << ", layout " << name_of(layout));
   const GradCheck check = twice ? gradgradcheck(f, leaves) : gradcheck(f, leaves);
   INFO(check.message);
   CHECK(check.ok);

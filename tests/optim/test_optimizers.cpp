@@ -62,6 +62,7 @@ TEST_CASE("optimisers: C57: zero gradients, no second moment and the first step 
 
 TEST_CASE("optimisers: C57: settings outside their range are refused by name") {
   const Parameter p(tensor({1.}));
+  CHECK_THROWS_WITH_AS(void(Adam({})), "Adam: there are no parameters to train (all frozen?)", ConfigError);
   CHECK_THROWS_WITH_AS(void(Adam({p}, {.beta1 = 1})), "Adam: beta1 is 1, must be in [0, 1)", ConfigError);
   CHECK_THROWS_WITH_AS(void(Adam({p}, {.beta2 = 1})), "Adam: beta2 is 1, must be in [0, 1)", ConfigError);
   CHECK_THROWS_WITH_AS(void(AdamW({p}, {.beta2 = 1.5})), "AdamW: beta2 is 1.5, must be in [0, 1)", ConfigError);
