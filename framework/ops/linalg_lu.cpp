@@ -1,4 +1,6 @@
 // What follows from the factors L U of square matrices (LAPACK's dgetrf): inverses, solutions, determinants.
+#include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "framework/ops/matrices.h"
@@ -8,7 +10,13 @@ namespace gradus::linalg {
 namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
-constexpr const char* out_of_range = "has elements so small or large that its factors or its inverse leave float64's range";
+constexpr const char* out_of_range = "has elements so small or large that its factors, its inverse or the solution leave the range of its type";
+
+// Are the n numbers finite in the type that the result will have?
+bool in_range(const double* x, std::int64_t n, DType dtype) {
+  const double most = dtype == float32 ? double{std::numeric_limits<float>::max()} : std::numeric_limits<double>::max();
+  return std::all_of(x, x + n, [most](double v) { return std::abs(v) <= most; });
+}
 
 // Calls f(matrix, factors, pivots, state) for each matrix of x, float64. operands: what a message shows.
 enum class State { regular, singular, not_finite };
@@ -42,7 +50,7 @@ Tensor inverse(const char* op, const Tensor& given) {
     if (state == State::singular) fail(op, i, "is singular", {{"x", given}});
     if (state == State::regular) kernels::lapack::lu_inverse(n, factors, pivots);
     else std::fill_n(factors, n * n, nan);
-    if (state == State::regular && !all_finite(factors, n * n)) fail(op, i, out_of_range, {{"x", given}});
+    if (state == State::regular && !in_range(factors, n * n, given.dtype())) fail(op, i, out_of_range, {{"x", given}});
     std::copy_n(factors, n * n, out + i * n * n);
   });
   const Tensor result = record(op, y, {x}, [y](const Tensor& g, const Self& self) {
@@ -62,8 +70,9 @@ Tensor solve_matrices(const char* op, const Tensor& given_a, const Tensor& given
   for_each_lu(op, a, operands, [&](std::int64_t i, const double* factors, const int* pivots, State state) {
     if (state == State::singular) fail(op, i, "is singular", operands);
     double* to = x + i * n * k;
-    if (state == State::regular && all_finite(to, n * k)) kernels::lapack::lu_solve(n, k, factors, pivots, to);
-    else std::fill_n(to, n * k, nan);
+    if (state != State::regular || !all_finite(to, n * k)) return void(std::fill_n(to, n * k, nan));
+    kernels::lapack::lu_solve(n, k, factors, pivots, to);
+    if (!in_range(to, n * k, given_b.dtype())) fail(op, i, out_of_range, operands);
   });
   const Array y = rows.transpose(last - 1, last).contiguous();
   const Tensor result = record(op, y, {a, b},

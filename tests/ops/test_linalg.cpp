@@ -104,6 +104,15 @@ TEST_CASE("linalg: matrices whose factors leave float64's range say so, and no i
   CHECK_THROWS_AS(linalg::inv(diag(tensor({1., 1e-310}, float64))), LinAlgError);  // its inverse has an infinity
 }
 
+TEST_CASE("linalg: an inverse or a solution that its type can't hold is an error, not an infinity") {
+  CHECK_THROWS_AS(linalg::inv(diag(tensor({1., 1e-39}))), LinAlgError);  // float32
+  CHECK_THROWS_AS(linalg::solve(tensor({{1e-200}}, float64), tensor({1e200}, float64)), LinAlgError);
+  CHECK_THROWS_AS(linalg::solve(tensor({{1e-30}}), tensor({1e30})), LinAlgError);
+  CHECK(linalg::solve(tensor({{1e-30}}), tensor({1e-30})).item() == doctest::Approx(1));
+  const double inf = std::numeric_limits<double>::infinity();
+  CHECK(std::isnan(linalg::solve(tensor({{2.}}, float64), tensor({inf}, float64)).item<double>()));  // as b is
+}
+
 TEST_CASE("linalg: a determinant may be in the range where the products on its way are not") {
   CHECK(linalg::det(diag(tensor({1e200, 1e200, 1e-200}, float64))).item<double>() == doctest::Approx(1e200));
   CHECK(linalg::det(diag(tensor({1e-200, 1e-200, -1e300}, float64))).item<double>() == doctest::Approx(-1e-100));
