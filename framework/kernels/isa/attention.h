@@ -163,7 +163,7 @@ void attention_forward_head(const Attention<T>& a, std::int64_t index, std::int6
           for (std::int64_t j = 0; j < pitch; ++j) x[j] = 0;
           continue;
         }
-        const T shrink = exponential(top[r] - above), s = exp_row(pitch, x, above, x);
+        const T s = exp_row(pitch, x, above, x), shrink = key == 0 ? T(0) : exponential(top[r] - above);
         total[r] = total[r] * shrink + s;
         top[r] = above;
         if (key == 0 || shrink == 1) continue;
@@ -178,10 +178,16 @@ void attention_forward_head(const Attention<T>& a, std::int64_t index, std::int6
       }
       values.multiply_add(rows, key, keys, p, pitch, 1, sum, width);
     }
+#pragma omp simd
     for (std::int64_t r = 0; r < rows; ++r) {
-      const T scale = top[r] == -infinity<T> ? T(0) : T(1) / total[r];
-      lse[row + r] = top[r] == -infinity<T> ? -infinity<T> : top[r] + logarithm(total[r]);
+      const bool nothing = top[r] == -infinity<T>;
+      const T log_total = logarithm(total[r]);
+      lse[row + r] = nothing ? -infinity<T> : top[r] + log_total;
+      total[r] = nothing ? T(0) : T(1) / total[r];
+    }
+    for (std::int64_t r = 0; r < rows; ++r) {
       T* out = o + (row + r) * o_strides.t;
+      const T scale = total[r];
 #pragma omp simd
       for (std::int64_t i = 0; i < a.d; ++i) out[i] = sum[r * width + i] * scale;
     }
@@ -205,8 +211,11 @@ void attention_backward_head(const Attention<T>& a, std::int64_t index, const T*
   o = head.at(o, o_strides), g = head.at(g, g_strides), lse += index * a.t;
   dq = head.at(dq, dq_strides), dk = head.at(dk, dk_strides), dv = head.at(dv, dv_strides);
   const auto clear = [&a](T* x, std::int64_t rows, std::int64_t stride) {
-    for (std::int64_t r = 0; r < rows; ++r)
-      for (std::int64_t i = 0; i < a.d; ++i) x[r * stride + i] = 0;
+    for (std::int64_t r = 0; r < rows; ++r) {
+      std::int64_t i = 0;
+      for (; i + lanes<T> <= a.d; i += lanes<T>) store(x + r * stride + i, Vec<T>{});
+      for (; i < a.d; ++i) x[r * stride + i] = 0;
+    }
   };
   clear(dq, a.t, dq_strides.t), clear(dk, a.s, dk_strides.t), clear(dv, a.s, dv_strides.t);
 
