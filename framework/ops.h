@@ -126,7 +126,7 @@ Tensor var(const Tensor& x, const Axes& axes, bool keepdim = false, std::int64_t
 // sqrt(var): PyTorch's std, a name that C++ has taken. Gradient 0 where all are equal.
 Tensor stddev(const Tensor& x, const Axes& axes, bool keepdim = false, std::int64_t correction = 1);
 // (sum of |x|^p)^(1/p), p > 0 (ConfigError); infinity: the largest |x|, with max's gradient and its ShapeError.
-// Elements that are 0 have gradient 0.
+// Elements that are 0 have gradient 0. float64 beyond 1e154: infinity for p = 2, as in PyTorch, since squares overflow.
 Tensor norm(const Tensor& x, double p = 2);
 Tensor norm(const Tensor& x, double p, const Axes& axes, bool keepdim = false);
 // Booleans are multiplied as int64. The gradient is the product of the others, which needs no x to be other than 0.
