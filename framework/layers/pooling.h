@@ -43,10 +43,10 @@ struct AdaptiveAvgPool2d {
   Tensor operator()(const Tensor& x) const { return adaptive_avg_pool2d(x, size); }
 };
 
-// x (N, ...) -> (N, product of the others)
+// x (N, ...), of two axes or more -> (N, product of the others)
 struct Flatten {
   Tensor operator()(const Tensor& x) const {
-    return reshape(x, {x.size(0), numel(Shape(x.shape().begin() + 1, x.shape().end()))});
+    return flatten(x, 1);
   }
 };
 
