@@ -126,7 +126,8 @@ class Walk {
   }
 
  private:
-  // The sums that commit() will make, for an observer, which may run backward: not under commit's lock.
+  // The sums that commit() will make, for an observer, which may run backward: not under commit's lock. Where another
+  // backward adds to the same leaf in between, the sum that is made is not the one shown.
   void show_sums(std::mutex& lock) const {
     for (const auto& [number, leaf] : leaves_) {
       Tensor before;

@@ -78,8 +78,8 @@ struct TensorList : std::vector<Tensor> {
 
 // d(sum of outputs * gradients)/d(input) for each input, leaving every grad() alone; the inputs may be leaves or not. An input
 // that no output depends on gets an undefined Tensor. gradients: as many as outputs, or none; an undefined one is 1 for an
-// output of one element. What lies below all inputs may have been freed.
-//   grad(loss, {w, b})   grad({y, z}, {x}, {gy, gz}, {.create_graph = true})
+// output of one element. What is older than all inputs may have been freed; a younger freed op is a GraphFreedError, even
+// beside them: where it led is forgotten.  grad(loss, {w, b})   grad({y, z}, {x}, {gy, gz}, {.create_graph = true})
 Gradients grad(const TensorList& outputs, const std::vector<Tensor>& inputs, const TensorList& gradients = {},
                Tensor::BackwardOptions options = {});
 

@@ -1,7 +1,8 @@
 #pragma once
-// Linear algebra: PyTorch's torch.linalg. A matrix is the last two axes, all others are a batch. Float32 is computed in float64
-// and rounded, gradients too. LinAlgError where the result does not exist, or it or its factors leave the range. A matrix with a
-// NaN or an infinity gives NaN, but is a LinAlgError for cholesky, svd and eigh. All have gradients, and gradients of gradients, except where a line says that they are undefined.
+// Linear algebra: PyTorch's torch.linalg. A matrix is the last two axes, all others are a batch. Float32 is computed in
+// float64 and rounded, gradients too. LinAlgError where the result does not exist or its factors leave float64's range, or
+// the result of inv or solve the dtype's. A matrix with a NaN or an infinity gives NaN, but is a LinAlgError for cholesky,
+// svd and eigh. All have gradients, and gradients of gradients, except where a line says that they are undefined.
 #include "framework/ops.h"
 
 namespace gradus::linalg {

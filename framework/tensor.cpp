@@ -74,8 +74,9 @@ void Tensor::set_grad(const Tensor& g) const {
 Tensor Tensor::detach() const { return Tensor(array()); }
 
 namespace {
-// May two elements lie in one place? Not when each stride leads beyond all that the smaller ones reach.
-bool may_overlap(const Array& a) {
+// Do two elements lie in one place? Not when each stride leads beyond all that the smaller ones reach; else all places
+// are listed.
+bool overlaps(const Array& a) {
   if (a.numel() < 2 || a.is_contiguous()) return false;
   std::vector<std::pair<std::int64_t, std::int64_t>> axes;  // stride, size
   for (std::size_t i = 0; i < a.rank(); ++i) {
@@ -83,11 +84,23 @@ bool may_overlap(const Array& a) {
   }
   std::sort(axes.begin(), axes.end());
   std::int64_t reach = 0;
+  bool apart = true;
   for (const auto& [stride, size] : axes) {
-    if (stride <= reach) return true;
+    if (stride == 0) return true;
+    apart = apart && stride > reach;
     reach += stride * (size - 1);
   }
-  return false;
+  if (apart) return false;
+  if (a.numel() > reach + 1) return true;  // more elements than places: the list is never longer than the storage
+  std::vector<std::int64_t> places{0};
+  for (const auto& [stride, size] : axes) {
+    const std::size_t n = places.size();
+    for (std::int64_t i = 1; i < size; ++i) {
+      for (std::size_t k = 0; k < n; ++k) places.push_back(places[k] + i * stride);
+    }
+  }
+  std::sort(places.begin(), places.end());
+  return std::adjacent_find(places.begin(), places.end()) != places.end();
 }
 }  // namespace
 
@@ -101,9 +114,10 @@ void Tensor::assign(const Tensor& values) const {
                                  shape().str(), name(), values.shape().str()));
   }
   Array view = array();
-  if (may_overlap(view)) {
-    throw ShapeError(fmt::format("assign: elements of this view may share a place (it is expanded or unfolded); write to what it is a view of"
-                                 "\n  tensor  {}  {}\n  values  {}", shape().str(), name(), values.shape().str()));
+  if (overlaps(view)) {
+    throw ShapeError(fmt::format("assign: elements of this view share a place (it is expanded or unfolded); "
+                                 "write to what it is a view of\n  tensor  {}  {}\n  values  {}",
+                                 shape().str(), name(), values.shape().str()));
   }
   copy_into(view, values.array());
 }

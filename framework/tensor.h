@@ -62,7 +62,7 @@ class Tensor {
   // Overwrites the values in place (broadcast, converted). Leaves only, and under NoGrad when it requires a gradient;
   // every alias sees it, and a backward that needed the old values is refused.
   // Views of what needs no gradient are leaves too: slice(buffer, 0, 2, 5).assign(rows), select(buffer, 0, 1).assign(row).
-  // ShapeError for views whose elements may share a place (expand, unfold). reshape() and contiguous() of a view may be
+  // ShapeError for views whose elements share a place (expand, unfold). reshape() and contiguous() of a view may be
   // copies: what is written there is not seen elsewhere.
   void assign(const Tensor& values) const;
   // Exchanges the array for another, of any shape and dtype (loading, casting). Leaves only. What was recorded with the

@@ -1,6 +1,4 @@
 // What follows from the factors L U of square matrices (LAPACK's dgetrf): inverses, solutions, determinants.
-#include <algorithm>
-#include <cmath>
 #include <limits>
 
 #include "framework/ops/matrices.h"
@@ -10,13 +8,8 @@ namespace gradus::linalg {
 namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
-constexpr const char* out_of_range = "has elements so small or large that its factors, its inverse or the solution leave the range of its type";
-
-// Are the n numbers finite in the type that the result will have?
-bool in_range(const double* x, std::int64_t n, DType dtype) {
-  const double most = dtype == float32 ? double{std::numeric_limits<float>::max()} : std::numeric_limits<double>::max();
-  return std::all_of(x, x + n, [most](double v) { return std::abs(v) <= most; });
-}
+constexpr const char* out_of_range =
+    "has elements so small or large that its factors or the result leave the dtype's range";
 
 // Calls f(matrix, factors, pivots, state) for each matrix of x, float64. operands: what a message shows.
 enum class State { regular, singular, not_finite };
@@ -36,6 +29,12 @@ void for_each_lu(const char* op, const Tensor& x, std::initializer_list<Operand>
   }
 }
 
+// Are all finite, in the dtype that they will be rounded to?
+bool all_fit(DType dtype, const double* p, std::int64_t n) {
+  if (dtype == float64) return all_finite(p, n);
+  return std::all_of(p, p + n, [](double v) { return std::isfinite(static_cast<float>(v)); });
+}
+
 Tensor as_matrix(const Tensor& x) { return unsqueeze(unsqueeze(x, -1), -1); }
 
 }  // namespace
@@ -50,7 +49,7 @@ Tensor inverse(const char* op, const Tensor& given) {
     if (state == State::singular) fail(op, i, "is singular", {{"x", given}});
     if (state == State::regular) kernels::lapack::lu_inverse(n, factors, pivots);
     else std::fill_n(factors, n * n, nan);
-    if (state == State::regular && !in_range(factors, n * n, given.dtype())) fail(op, i, out_of_range, {{"x", given}});
+    if (state == State::regular && !all_fit(given.dtype(), factors, n * n)) fail(op, i, out_of_range, {{"x", given}});
     std::copy_n(factors, n * n, out + i * n * n);
   });
   const Tensor result = record(op, y, {x}, [y](const Tensor& g, const Self& self) {
@@ -70,9 +69,12 @@ Tensor solve_matrices(const char* op, const Tensor& given_a, const Tensor& given
   for_each_lu(op, a, operands, [&](std::int64_t i, const double* factors, const int* pivots, State state) {
     if (state == State::singular) fail(op, i, "is singular", operands);
     double* to = x + i * n * k;
-    if (state != State::regular || !all_finite(to, n * k)) return void(std::fill_n(to, n * k, nan));
-    kernels::lapack::lu_solve(n, k, factors, pivots, to);
-    if (!in_range(to, n * k, given_b.dtype())) fail(op, i, out_of_range, operands);
+    if (state == State::regular && all_finite(to, n * k)) {
+      kernels::lapack::lu_solve(n, k, factors, pivots, to);
+      if (!all_fit(given_b.dtype(), to, n * k)) fail(op, i, out_of_range, operands);
+    } else {
+      std::fill_n(to, n * k, nan);
+    }
   });
   const Array y = rows.transpose(last - 1, last).contiguous();
   const Tensor result = record(op, y, {a, b},

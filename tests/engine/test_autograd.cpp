@@ -176,6 +176,9 @@ TEST_CASE("grad(): what was freed below its inputs is not needed") {
     CHECK_THROWS_AS(grad(y, inputs, {}, {.retain_graph = true}), GraphFreedError);
   }
   CHECK_THROWS_AS(y.backward({}, {.retain_graph = true}), GraphFreedError);
+  const Tensor side = later * later;
+  sum(side).backward();
+  CHECK_THROWS_AS(grad(sum(x * side), {x}), GraphFreedError);  // younger than x: it forgot that it does not lead there
   CHECK(same_bits(grad(y, {h})[0], later.detach()));  // and nothing else was freed
 }
 

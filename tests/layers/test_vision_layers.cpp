@@ -211,6 +211,12 @@ TEST_CASE("layers: weight norm") {
   init::constant(faint.weight, 1e-25);  // its square is 0 in float32
   const auto normed = weight_norm(std::move(faint));
   CHECK(all(isfinite(normed.weight())).item<bool>());
+  {
+    NoGrad guard;
+    select(normed.weight_v, 0, 1).assign(zeros({3}));  // as when it is loaded
+  }
+  CHECK(all(isnan(select(normed.weight(), 0, 1))).item<bool>());
+  CHECK(all(isfinite(select(normed.weight(), 0, 0))).item<bool>());
 }
 
 TEST_CASE("layers: spectral norm") {

@@ -104,13 +104,26 @@ TEST_CASE("linalg: matrices whose factors leave float64's range say so, and no i
   CHECK_THROWS_AS(linalg::inv(diag(tensor({1., 1e-310}, float64))), LinAlgError);  // its inverse has an infinity
 }
 
-TEST_CASE("linalg: an inverse or a solution that its type can't hold is an error, not an infinity") {
-  CHECK_THROWS_AS(linalg::inv(diag(tensor({1., 1e-39}))), LinAlgError);  // float32
-  CHECK_THROWS_AS(linalg::solve(tensor({{1e-200}}, float64), tensor({1e200}, float64)), LinAlgError);
-  CHECK_THROWS_AS(linalg::solve(tensor({{1e-30}}), tensor({1e30})), LinAlgError);
-  CHECK(linalg::solve(tensor({{1e-30}}), tensor({1e-30})).item() == doctest::Approx(1));
-  const double inf = std::numeric_limits<double>::infinity();
-  CHECK(std::isnan(linalg::solve(tensor({{2.}}, float64), tensor({inf}, float64)).item<double>()));  // as b is
+TEST_CASE("linalg: finite operands give no infinity: what leaves the dtype's range is an error") {
+  const char* range = "leave the dtype's range";
+  const Tensor small = diag(tensor({1.f, 1e-39f}));  // its inverse is in float64's range
+  CHECK_THROWS_WITH_AS(linalg::inv(small), doctest::Contains(range), LinAlgError);
+  CHECK_THROWS_WITH_AS(linalg::solve(small, ones({2})), doctest::Contains(range), LinAlgError);
+  const Tensor tiny = tensor({{1e-200}}, float64), huge = tensor({1e200}, float64);
+  CHECK_THROWS_WITH_AS(linalg::solve(tiny, huge), doctest::Contains(range), LinAlgError);
+  CHECK_THROWS_WITH_AS(linalg::solve(stack({ones({1, 1}, float64), tiny}), expand(huge, {2, 1, 1})),
+                       doctest::Contains("linalg::solve: matrix 1 of the batch"), LinAlgError);
+  CHECK(linalg::solve(tiny, tensor({1.}, float64)).item<double>() == doctest::Approx(1e200));
+  CHECK(linalg::inv(tensor({{1e-38f}})).item() == doctest::Approx(1e38));
+  CHECK(all_nan(linalg::solve(small, full({2}, not_a_number))));
+  Tensor x(tensor({{1e-30f}}).array(), true);  // what is in range has a gradient, which may leave it as any op's
+  linalg::inv(x).backward();
+  CHECK(x.grad().item() == -inf);
+}
+
+TEST_CASE("norm: float32's squares have room, float64's overflow as PyTorch's do") {
+  CHECK(norm(tensor({3e30f, 4e30f})).item() == doctest::Approx(5e30));
+  CHECK(norm(tensor({3e200, 4e200}, float64)).item<double>() == inf);
 }
 
 TEST_CASE("linalg: a determinant may be in the range where the products on its way are not") {

@@ -120,6 +120,12 @@ TEST_CASE("errors: assign refuses a view whose elements share a place") {
   CHECK(sum(line).item() == 0);
   unfold(line, 0, 4, 4).assign(ones({4}));  // windows side by side
   CHECK(sum(line).item() == 40000);
+  const Tensor woven = slice(unfold(zeros({8}), 0, 5, 3), 1, 0, 5, 2);  // strides (3, 2): 0, 2, 4 and 3, 5, 7
+  woven.assign(tensor({{1.f, 2.f, 3.f}, {4.f, 5.f, 6.f}}));
+  CHECK(all(woven == tensor({{1.f, 2.f, 3.f}, {4.f, 5.f, 6.f}})).item<bool>());
+  const Tensor crossed = slice(unfold(zeros({12}), 0, 7, 3), 1, 0, 7, 2);  // 0, 2, 4, 6 and 3, 5, 7, 9 and ... 6
+  CHECK_THROWS_AS(slice(unfold(zeros({13}), 0, 7, 3), 1, 0, 7, 2).assign(ones({})), ShapeError);
+  CHECK_NOTHROW(crossed.assign(ones({})));
   const Tensor block = zeros({3, 4, 5});
   for (const Tensor& view : {diagonal(block), diagonal(block, 1, 2, 0), permute(block, {2, 0, 1}), slice(transpose(block, 0, 2), 1, 0, 4, 3),
                              expand(block, {1, 1, 3, 4, 5})}) {

@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <iterator>
+#include <sstream>
+
 #include "framework/losses.h"
 #include "framework/recompute.h"
 
@@ -29,6 +32,39 @@ TEST_CASE("profile: a loss that makes its gradients in forward counts them there
   Profile profile;
   linear_cross_entropy(x, w, {}, ids).backward();
   CHECK(profile.flops() == 3 * 2 * 8 * 7 * 5);
+}
+
+TEST_CASE("profile: attention counts both of its products, a loss without gradients its one") {
+  const Tensor q = randn({2, 3, 5, 4}), k = randn({2, 3, 7, 4}), v = randn({2, 3, 7, 4}).set_requires_grad();
+  const double once = 2 * 2 * (2 * 3 * 5 * 7 * 4);
+  Profile profile;
+  const Tensor y = scaled_dot_product_attention(q, k, v);
+  CHECK(profile.flops() == 3 * once);
+  scaled_dot_product_attention(q, k, v.detach());
+  CHECK(profile.flops() == 4 * once);
+  linear_cross_entropy(randn({8, 5}), randn({7, 5}), {}, randint(0, 7, {8}));
+  CHECK(profile.flops() == 4 * once + 2 * 8 * 7 * 5);
+}
+
+TEST_CASE("profile: the table counts calls, and has rates where products are known") {
+  const Tensor x = randn({8, 5}), w = randn({7, 5}).set_requires_grad();
+  Profile profile;
+  for (int i = 0; i < 3; ++i) sum(linear(x, w)).backward();
+  profile.mark("between");
+  profile.mark("between");
+  const auto words = [table = profile.table()](const std::string& op) {
+    std::istringstream line(table.substr(("\n" + table).find("\n" + op + " ")));
+    std::string first;
+    std::getline(line, first);
+    std::istringstream in(first);
+    return std::vector<std::string>(std::istream_iterator<std::string>(in), {});
+  };
+  REQUIRE(words("linear").size() == 7);  // op, calls, forward ms, backward ms, share, two rates
+  CHECK(words("linear")[1] == "3");
+  CHECK(std::stod(words("linear")[3]) > 0);
+  REQUIRE(words("sum").size() == 5);
+  CHECK(words("sum")[1] == "3");
+  CHECK(words("between")[1] == "2");
 }
 
 TEST_CASE("profile: what a checkpoint computes again counts again, in nested ones too") {
