@@ -39,8 +39,8 @@ struct Blocks {
   }
 };
 
-// The loss of one row whose target is class `target`, from what the parts know about it (known[p * blocks.rows]); to factor[p * blocks.rows]:
-// what makes exp(logit - peak) of part p a probability, times `scale`.
+// The loss of one row whose target is class `target`, from what the parts know about it: part p at known[p * blocks.rows]. To
+// factor[p * blocks.rows]: what makes that part's exp(logit - peak) a probability, times `scale`.
 template <class T>
 double row_loss(const Blocks& blocks, const kernels::SoftmaxPart<T>* known, Size target, double smoothing, double scale, T* factor) {
   double peak = -std::numeric_limits<double>::infinity(), sum = 0, below = 0;
@@ -51,7 +51,8 @@ double row_loss(const Blocks& blocks, const kernels::SoftmaxPart<T>* known, Size
   }
   for (Size p = 0; p < blocks.parts; ++p) {
     const auto& part = known[p * blocks.rows];
-    const double shift = static_cast<double>(part.peak) - peak, n = static_cast<double>(std::min(blocks.part, blocks.classes - p * blocks.part));
+    const double shift = static_cast<double>(part.peak) - peak;
+    const double n = static_cast<double>(std::min(blocks.part, blocks.classes - p * blocks.part));
     sum += static_cast<double>(part.sum) * std::exp(shift);
     below += part.below - n * shift;
   }
@@ -80,11 +81,13 @@ double mean_over_blocks(const Array& x, const Array& weight, const Array& bias, 
 
   const auto data = [](Array& a) { return a.defined() ? a.mutable_data<T>() : nullptr; };
   Array logits = Array::empty({blocks.parts, blocks.rows, blocks.part}, x.dtype()), sums = Array::empty({classes}, x.dtype());
-  Array parts_of_dx = Array::empty({blocks.parts, blocks.rows, k}, x.dtype());  // part 0 is made in its place
-  T *all_logits = data(logits), *all_sums = data(sums), *all_dx = data(parts_of_dx), *dx = data(d.x), *dw = data(d.weight), *db = data(d.bias);
+  Array parts_of_dx = Array::empty({d.x.defined() ? blocks.parts - 1 : 0, blocks.rows, k}, x.dtype());  // but the first, made in its place
+  T *all_logits = data(logits), *all_sums = data(sums), *all_dx = data(parts_of_dx);
+  T *dx = data(d.x), *dw = data(d.weight), *db = data(d.bias);
   const T *in = x.data<T>(), *w = weight.data<T>(), *b = bias.defined() ? bias.data<T>() : nullptr;
   std::vector<kernels::SoftmaxPart<T>> known(static_cast<std::size_t>(blocks.parts * blocks.rows));
   std::vector<T> factor(known.size());
+  std::vector<double> loss(static_cast<std::size_t>(blocks.rows));
 
   double total = 0;
   for (Size begin = 0; begin < all_rows; begin += blocks.rows) {
@@ -95,21 +98,26 @@ double mean_over_blocks(const Array& x, const Array& weight, const Array& bias, 
       kernels::gemm<T>(false, true, m, n, k, T(1), from, ld, w + first * k, ld, T(0), z, n);
       kernels::softmax_part(m, n, z, b == nullptr ? nullptr : b + first, id + begin, first, smoothing != 0, known.data() + p * blocks.rows);
     });
-    for (Size r = 0; r < m; ++r) total += row_loss(blocks, known.data() + r, id[begin + r], smoothing, scale, factor.data() + r);
+    kernels::parallel_for(m, 128, [&](Size first, Size end) {
+      for (Size r = first; r < end; ++r) loss[r] = row_loss(blocks, known.data() + r, id[begin + r], smoothing, scale, factor.data() + r);
+    });
+    for (Size r = 0; r < m; ++r) total += loss[r];
     if (!wanted) continue;
 
     blocks.each_part([&](Size p, Size first, Size n) {
       T* z = all_logits + p * blocks.rows * blocks.part;
       kernels::softmax_part_grad(m, n, z, id + begin, first, factor.data() + p * blocks.rows, uniform, own);
-      T* to = p == 0 && dx != nullptr ? dx + begin * k : all_dx + p * blocks.rows * k;
-      if (dx != nullptr) kernels::gemm<T>(false, false, m, k, n, T(1), z, n, w + first * k, ld, T(0), to, ld);
+      if (dx != nullptr) {
+        T* to = p == 0 ? dx + begin * k : all_dx + (p - 1) * blocks.rows * k;
+        kernels::gemm<T>(false, false, m, k, n, T(1), z, n, w + first * k, ld, T(0), to, ld);
+      }
       if (dw != nullptr) kernels::gemm<T>(true, false, n, k, m, T(1), z, n, from, ld, T(1), dw + first * k, ld);
       if (db == nullptr) return;
       kernels::column_sum(m, n, z, all_sums + first);
       kernels::vector_kernels<T>().add_inplace(n, all_sums + first, db + first);
     });
     for (Size p = 1; p < blocks.parts && dx != nullptr; ++p) {
-      kernels::vector_kernels<T>().add_inplace(m * k, all_dx + p * blocks.rows * k, dx + begin * k);
+      kernels::vector_kernels<T>().add_inplace(m * k, all_dx + (p - 1) * blocks.rows * k, dx + begin * k);
     }
   }
   return total * scale;
