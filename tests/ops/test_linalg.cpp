@@ -172,6 +172,8 @@ TEST_CASE("linalg: long matrices are no large ones") {
     CHECK(farthest(matmul(u * unsqueeze(s, -2), vh), a) < 1e-12);
   }
   CHECK(farthest(linalg::solve(2 * eye(2, float64), t(x)), t(x) / 2) == 0);
+  CHECK_THROWS_WITH_AS(linalg::solve(ones({1, 1}), expand(zeros({}), {1, (1 << 24) + 1})),
+                       doctest::Contains("too many columns"), ShapeError);
   CHECK_THROWS_AS(linalg::svd(expand(zeros({}), {23001, 23001})), ShapeError);
   CHECK_THROWS_AS(linalg::eigh(expand(zeros({}), {32001, 32001})), ShapeError);
   CHECK_THROWS_AS(linalg::inv(expand(zeros({}), {1 << 25, 1 << 25})), ShapeError);

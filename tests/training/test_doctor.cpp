@@ -222,6 +222,21 @@ TEST_CASE("doctor finds dead units, a model that can't learn, a wrong cache") {
   report = ill(Ill::cache);
   CHECK(found(report.findings, "cache", "", "departs at step 3"));
   CHECK(only(report, "cache"));
+  report = doctor(Mini{}, {tensor({{1, 4, 3}, {1, 5, 8}})}, [](const Mini& m, const auto& in) { return mean(abs(m(in[0]))); },
+                  {.logits = [](const Mini& m, const auto& in) { return m(in[0]); },
+                   .cached = [](const Mini& m, const auto& in) { return slice(m(in[0]), 1, 0, 2); }});
+  CHECK(found(report.findings, "cache", "", "must have the shape of the others, (2, 3, 11), but are (2, 2, 11)"));
+}
+
+TEST_CASE("doctor: a loss that is float32's alone is examined in float32, its gradients are not compared") {
+  manual_seed(13);
+  const Tensor weights = ones({2});
+  const DoctorReport report = doctor(Sequential{Linear{3, 16}, Tanh{}, Linear{16, 2}}, {randn({8, 3}), randn({8, 2})},
+                                     [&](const auto& m, const std::vector<Tensor>& in) {
+                                       return mse(m(in[0]) * weights, in[1]);
+                                     });
+  CHECK_MESSAGE(report.ok(), report.text());
+  CHECK(found(report.notes, "gradients", "", "can't be computed in float64"));
 }
 
 TEST_CASE("doctor finds randomness, values that are not finite, and reports errors as findings") {

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
+
 #include "framework/error.h"
 #include "framework/framework.h"
 #include "models/transformer.h"
@@ -10,7 +12,10 @@ using namespace gradus;
 
 namespace {
 
-enum class Fault { none, transposed, mask_inverted, mask_forgotten, causal, relu, no_residual, no_scale, backward };
+enum class Fault {
+  none, transposed, mask_inverted, mask_forgotten, causal, unscaled, scaled_by_model, relu, silu, tanh, sigmoid, quick_gelu, nothing,
+  no_residual, no_scale, backward,
+};
 
 // tests/reference/make_parity.py has its original.
 struct Small {
@@ -28,12 +33,32 @@ struct Small {
     Attend attend{.mask = unsqueeze(unsqueeze(keep, 1), 1), .causal = fault == Fault::causal};
     if (fault == Fault::mask_inverted) attend.mask = logical_not(attend.mask);
     if (fault == Fault::mask_forgotten) attend.mask = {};
-    const Tensor a = attention(h, h, h, attend);
+    const Tensor a = fault == Fault::unscaled          ? attended(h, attend.mask, 1)
+                     : fault == Fault::scaled_by_model ? attended(h, attend.mask, 1 / std::sqrt(8.0))
+                                                       : attention(h, h, h, attend);
     h = fault == Fault::no_residual ? a : h + a;
     h = h + sloped(mlp(2 * h));
     const Tensor inner = wide(h);
-    const Tensor y = narrow(fault == Fault::relu ? relu(inner) : gelu(inner, GeluKind::tanh));
+    const Tensor y = narrow(activated(inner));
     return fault == Fault::no_scale ? y : y * 0.5;
+  }
+  Tensor activated(const Tensor& x) const {
+    switch (fault) {
+      case Fault::relu: return relu(x);
+      case Fault::silu: return silu(x);
+      case Fault::tanh: return gradus::tanh(x);
+      case Fault::sigmoid: return sigmoid(x);
+      case Fault::quick_gelu: return x * sigmoid(1.702 * x);
+      case Fault::nothing: return x;
+      default: return gelu(x, GeluKind::tanh);
+    }
+  }
+  // What attention makes of h with another scale of the scores.
+  Tensor attended(const Tensor& h, const Tensor& mask, double scale) const {
+    const auto heads = [](const Tensor& x) { return transpose(reshape(x, {x.size(0), x.size(1), 2, 4}), 1, 2); };
+    const Tensor y = scaled_dot_product_attention(heads(attention.q_proj(h)), heads(attention.k_proj(h)),
+                                                  heads(attention.v_proj(h)), {.mask = mask, .scale = scale});
+    return attention.out_proj(reshape(transpose(y, 1, 2), h.shape()));
   }
   // x, with a gradient that may be a hundredth too large.
   Tensor sloped(const Tensor& x) const {
@@ -103,6 +128,21 @@ TEST_CASE("parity finds eps, the flavour of gelu, and another activation") {
   check(see(flavour, 2e-5), "mlp.1", {"in mlp.1: PyTorch computes gelu (erf), the model gelu (tanh)"});
   check(see(Small{.fault = Fault::relu}), "narrow",
         {"between wide and the input of narrow: PyTorch computes gelu (tanh), the model relu"});
+}
+
+TEST_CASE("parity finds every activation that it knows") {
+  for (const auto& [fault, name] : std::vector<std::pair<Fault, std::string>>{
+           {Fault::silu, "silu"}, {Fault::tanh, "tanh"}, {Fault::sigmoid, "sigmoid"},
+           {Fault::quick_gelu, "gelu (x sigmoid(1.702 x))"}, {Fault::nothing, "nothing"}}) {
+    const std::string cause = "between wide and the input of narrow: PyTorch computes gelu (tanh), the model " + name;
+    check(see(Small{.fault = fault}, 2e-5), "narrow", {cause.c_str()});
+  }
+}
+
+TEST_CASE("parity finds scores that are scaled otherwise") {
+  const std::string right = "PyTorch computes attention with the model's mask, the model attention with the model's mask, ";
+  check(see(Small{.fault = Fault::unscaled}), "attention", {(right + "scores not divided by √(d/h)").c_str()});
+  check(see(Small{.fault = Fault::scaled_by_model}), "attention", {(right + "scores divided by √d of the whole model").c_str()});
 }
 
 TEST_CASE("parity finds masks: inverted, forgotten, causal") {

@@ -12,7 +12,9 @@ using namespace gradus;
 
 namespace {
 
-enum class Fault { none, gate_order, no_bias_hh, gru_biases_exchanged, kernel_transposed, kernel_flipped };
+enum class Fault {
+  none, gate_order, no_bias_hh, no_bias_ih, no_biases, gru_biases_exchanged, gru_gate_order, kernel_transposed, kernel_flipped, no_bias,
+};
 
 struct Recurrents {
   Fault fault = Fault::none;
@@ -26,13 +28,15 @@ struct Recurrents {
     return head(run_gru(tanh(run_lstm(cat({h, slice(h, 2, 0, 3)}, 2)))));
   }
   Tensor run_lstm(const Tensor& x) const {
-    if (fault != Fault::gate_order && fault != Fault::no_bias_hh) return lstm(x).output;
+    const bool no_ih = fault == Fault::no_bias_ih || fault == Fault::no_biases;
+    const bool no_hh = fault == Fault::no_bias_hh || fault == Fault::no_biases;
+    if (fault != Fault::gate_order && !no_ih && !no_hh) return lstm(x).output;
     const auto& w = lstm.weights[0];
     Tensor h = zeros({x.size(0), 5}, x.dtype()), c = h;
     std::vector<Tensor> said;
     for (std::int64_t t = 0; t < x.size(1); ++t) {
-      const Tensor of_h = linear(h, w.weight_hh, fault == Fault::no_bias_hh ? Tensor() : Tensor(w.bias_hh));
-      auto gates = split(linear(select(x, 1, t), w.weight_ih, w.bias_ih) + of_h, 5, 1);
+      const Tensor of_h = linear(h, w.weight_hh, no_hh ? Tensor() : Tensor(w.bias_hh));
+      auto gates = split(linear(select(x, 1, t), w.weight_ih, no_ih ? Tensor() : Tensor(w.bias_ih)) + of_h, 5, 1);
       if (fault == Fault::gate_order) std::swap(gates[2], gates[3]);  // i, f, o, g
       c = sigmoid(gates[1]) * c + sigmoid(gates[0]) * tanh(gates[2]);
       said.push_back(h = sigmoid(gates[3]) * tanh(c));
@@ -40,13 +44,15 @@ struct Recurrents {
     return stack(said, 1);
   }
   Tensor run_gru(const Tensor& x) const {
-    if (fault != Fault::gru_biases_exchanged) return gru(x).output;
+    const bool exchanged = fault == Fault::gru_biases_exchanged;
+    if (!exchanged && fault != Fault::gru_gate_order) return gru(x).output;
     const auto& w = gru.weights[0];
     Tensor h = zeros({x.size(0), 4}, x.dtype());
     std::vector<Tensor> said;
     for (std::int64_t t = 0; t < x.size(1); ++t) {
-      const auto a = split(linear(select(x, 1, t), w.weight_ih, w.bias_hh), 4, 1);
-      const auto b = split(linear(h, w.weight_hh, w.bias_ih), 4, 1);
+      auto a = split(linear(select(x, 1, t), w.weight_ih, exchanged ? w.bias_hh : w.bias_ih), 4, 1);
+      auto b = split(linear(h, w.weight_hh, exchanged ? w.bias_ih : w.bias_hh), 4, 1);
+      if (!exchanged) std::swap(a[0], a[1]), std::swap(b[0], b[1]);  // z, r, n
       const Tensor r = sigmoid(a[0] + b[0]), z = sigmoid(a[1] + b[1]);
       said.push_back(h = (1 - z) * tanh(a[2] + r * b[2]) + z * h);
     }
@@ -66,7 +72,8 @@ struct Convolutions {
     Tensor kernel = conv2.weight;
     if (fault == Fault::kernel_transposed) kernel = transpose(kernel, 2, 3);
     if (fault == Fault::kernel_flipped) kernel = flip(kernel, {2, 3});
-    return head(mean(relu(conv2.apply(h, kernel)), {2, 3}));
+    const Tensor y = fault == Fault::no_bias ? conv2d(h, kernel, {}, {.stride = 2, .padding = 1}) : conv2.apply(h, kernel);
+    return head(mean(relu(y), {2, 3}));
   }
 };
 
@@ -114,6 +121,11 @@ TEST_CASE("parity finds gates in another order, biases that are missing or excha
   check(see(Recurrents{.fault = Fault::no_bias_hh}), "lstm",
         "in lstm: PyTorch computes an LSTM of gates i, f, g, o, the model an LSTM of gates i, f, g, o, "
         "without bias_hh");
+  const std::string right = "in lstm: PyTorch computes an LSTM of gates i, f, g, o, the model an LSTM of gates i, f, g, o, ";
+  check(see(Recurrents{.fault = Fault::no_bias_ih}), "lstm", right + "without bias_ih");
+  check(see(Recurrents{.fault = Fault::no_biases}), "lstm", right + "without biases");
+  check(see(Recurrents{.fault = Fault::gru_gate_order}), "gru",
+        "in gru: PyTorch computes a GRU of gates r, z, n, the model a GRU of gates z, r, n");
   check(see(Recurrents{.fault = Fault::gru_biases_exchanged}), "gru",
         "in gru: PyTorch computes a GRU of gates r, z, n, the model a GRU of gates r, z, n, bias_ih "
         "and bias_hh exchanged");
@@ -146,6 +158,8 @@ TEST_CASE("parity finds other paddings, strides and dilations, kernels that are 
                  "(height and width exchanged)");
   check(see(Convolutions{.fault = Fault::kernel_flipped}), "conv2",
         right2 + "a convolution of stride 2, padding 1, dilation 1, its kernel flipped");
+  check(see(Convolutions{.fault = Fault::no_bias}), "conv2",
+        right2 + "a convolution of stride 2, padding 1, dilation 1, without its bias");
 }
 
 TEST_CASE("parity: a layer whose input was not recorded is still named, without a cause of its own") {
