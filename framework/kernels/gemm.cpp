@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <limits>
+#include <memory>
 #include <stdexcept>
 #include <vector>
 
+#include "framework/kernels/isa/amx.h"
 #include "framework/kernels/isa/tables.h"
 #include "framework/kernels/parallel.h"
 
@@ -103,9 +105,8 @@ void gemm_blas(const Product<T>& g) {
 }
 #endif
 
-// One product on one thread: the caller is inside a parallel loop, or the product is too small for the libraries to share out.
 template <class T>
-void multiply_piece(const Product<T>& g) {
+void multiply_by_library(const Product<T>& g) {
 #ifdef GRADUS_HAVE_DNNL
   // Below this size BLAS is quicker; and oneDNN's first product costs 20 ms, which a small program never earns back.
   if constexpr (sizeof(T) == 4) {
@@ -121,6 +122,37 @@ void multiply_piece(const Product<T>& g) {
 #else
   gemm_own(g);
 #endif
+}
+
+// On the tile unit, block by block; what can't be cut into bfloat16 goes to the library.
+void multiply_by_tiles(const Product<float>& g) {
+  thread_local const auto packed = std::make_unique<amx::Packed>();
+  const Size a_row = g.trans_a ? 1 : g.lda, a_col = g.trans_a ? g.lda : 1;
+  const Size b_row = g.trans_b ? 1 : g.ldb, b_col = g.trans_b ? g.ldb : 1;
+  for (Size j = 0; j < g.n; j += amx::most_columns)
+    for (Size p = 0; p < g.k; p += amx::most_depth) {
+      Product<float> part = g;
+      part.n = std::min(amx::most_columns, g.n - j), part.k = std::min(amx::most_depth, g.k - p);
+      part.b += p * b_row + j * b_col;
+      if (p > 0) part.beta = 1;
+      amx::pack(part.k, part.n, part.b, b_row, b_col, *packed);
+      for (Size i = 0; i < g.m; i += amx::most_rows) {
+        part.m = std::min(amx::most_rows, g.m - i);
+        part.a = g.a + i * a_row + p * a_col;
+        part.c = g.c + i * g.ldc + j;
+        if (!amx::multiply(part.m, part.n, part.k, g.alpha, part.a, a_row, a_col, *packed, part.beta, part.c, g.ldc)) multiply_by_library(part);
+      }
+    }
+}
+
+// One product on one thread: the caller is inside a parallel loop, or the product is too small to be shared out.
+template <class T>
+void multiply_piece(const Product<T>& g) {
+  if constexpr (sizeof(T) == 4) {
+    constexpr Size least = 16;  // of a tile's edge
+    if (use_tiles() && std::min({g.m, g.n, g.k}) >= least && work(g) >= 2e5) return multiply_by_tiles(g);
+  }
+  multiply_by_library(g);
 }
 
 // How a product is cut into pieces of C, (rows, columns) each: one for each thread. The libraries' own way takes up to a quarter

@@ -4,31 +4,37 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "framework/kernels/isa/amx.h"
 #include "framework/kernels/isa/tables.h"
 
 namespace gradus::kernels {
 namespace {
 
-enum class Isa { baseline, avx2, avx512 };
-constexpr const char* names[] = {"baseline", "avx2", "avx512"};
+enum class Isa { baseline, avx2, avx512, amx };  // amx: avx512, and products on the tile unit
+constexpr const char* names[] = {"baseline", "avx2", "avx512", "amx"};
 
 #if defined(GRADUS_HAVE_ISA_TABLES)
-Isa best() {
+Isa find_best() {
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
       __builtin_cpu_supports("avx512vl"))
-    return Isa::avx512;
+    return amx::available() ? Isa::amx : Isa::avx512;
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? Isa::avx2 : Isa::baseline;
 }
 template <class T>
 const Tables<T>& table_of(Isa isa) {
-  return isa == Isa::avx512 ? avx512::table(T{}) : isa == Isa::avx2 ? avx2::table(T{}) : baseline::table(T{});
+  return isa >= Isa::avx512 ? avx512::table(T{}) : isa == Isa::avx2 ? avx2::table(T{}) : baseline::table(T{});
 }
 #else  // not x86-64: one compilation
-Isa best() { return Isa::baseline; }
+Isa find_best() { return Isa::baseline; }
 template <class T>
 const Tables<T>& table_of(Isa) { return baseline::table(T{}); }
 #endif
+
+Isa best() {
+  static const Isa isa = find_best();
+  return isa;
+}
 
 Isa named(const char* name, Isa otherwise) {
   for (int i = 0; i <= static_cast<int>(best()); ++i)
@@ -51,6 +57,8 @@ bool set_isa(const char* isa) {
 }
 
 const char* current_isa() { return names[static_cast<int>(chosen().load())]; }
+
+bool use_tiles() { return chosen().load(std::memory_order_relaxed) == Isa::amx; }
 
 template <class T>
 const Tables<T>& tables() { return table_of<T>(chosen().load(std::memory_order_relaxed)); }

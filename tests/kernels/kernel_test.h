@@ -19,7 +19,7 @@ inline const std::vector<Size> sizes = {0, 1, 2, 3, 7, 8, 15, 16, 17, 33, 1000};
 template <class F>
 void for_each_isa(F f) {
   const char* before = gradus::kernels::current_isa();
-  for (const char* isa : {"baseline", "avx2", "avx512"}) {
+  for (const char* isa : {"baseline", "avx2", "avx512", "amx"}) {
     if (!gradus::kernels::set_isa(isa)) continue;
     CAPTURE(std::string(isa));
     f();

@@ -55,6 +55,9 @@ struct Tables {
 template <class T>
 const Tables<T>& tables();
 
+// Whether the chosen set multiplies on the tile unit, isa/amx.h.
+bool use_tiles();
+
 // Defined once per instruction set (isa/baseline.cpp, avx2.cpp, avx512.cpp).
 namespace baseline { const Tables<float>& table(float); const Tables<double>& table(double); }
 namespace avx2 { const Tables<float>& table(float); const Tables<double>& table(double); }
