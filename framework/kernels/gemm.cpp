@@ -149,8 +149,8 @@ void multiply_by_tiles(const Product<float>& g) {
 template <class T>
 void multiply_piece(const Product<T>& g) {
   if constexpr (sizeof(T) == 4) {
-    constexpr Size least = 16;  // of a tile's edge
-    if (use_tiles() && std::min({g.m, g.n, g.k}) >= least && work(g) >= 2e5) return multiply_by_tiles(g);
+    // To cut one number takes as long as 24 multiplications: A's are used n times, B's m times.
+    if (use_tiles() && work(g) >= 2e5 && g.k >= 32 && g.m * g.n >= 48 * (g.m + g.n)) return multiply_by_tiles(g);
   }
   multiply_by_library(g);
 }

@@ -23,7 +23,7 @@ struct Blocks {
   Size classes, part, parts, rows;
 
   Blocks(Size all_rows, Size all_classes) : classes(all_classes) {
-    constexpr Size fewest = 512, in_cache = Size{1} << 19;  // classes of a part; elements of its block
+    constexpr Size fewest = 512, in_cache = Size{1} << 21;  // classes of a part; elements of its block
     const Size most = std::clamp<Size>(classes / fewest, 1, std::max(2, kernels::num_threads()));
     part = std::max<Size>((classes + most - 1) / most, 1);
     parts = std::max<Size>((classes + part - 1) / part, 1);

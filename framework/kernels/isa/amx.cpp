@@ -22,28 +22,41 @@ struct Rows {
 };
 
 GRADUS_INLINE Rows rows_of(const float* p, Size row_step, Size col_step, Size rows, Size columns, float* room) {
-  const bool along = col_step == 1;
-  if (along && rows >= edge && columns >= edge) return {p, row_step};
+  const bool along = col_step == 1, whole = rows >= edge && columns >= edge;
+  if (along && whole) return {p, row_step};
   const Size outer = along ? rows : columns, inner = along ? columns : rows, outer_step = along ? row_step : col_step;
-  const __mmask16 mask = inner >= edge ? 0xffff : inner <= 0 ? 0 : static_cast<__mmask16>((1u << inner) - 1);
   Vec<float> v[edge];
+  if (whole) {
 #pragma GCC unroll 16
-  for (int i = 0; i < edge; ++i) v[i] = i < outer ? (Vec<float>)_mm512_maskz_loadu_ps(mask, p + i * outer_step) : Vec<float>{};
+    for (int i = 0; i < edge; ++i) v[i] = load(p + i * outer_step);
+  } else {
+    const __mmask16 mask = inner >= edge ? 0xffff : inner <= 0 ? 0 : static_cast<__mmask16>((1u << inner) - 1);
+#pragma GCC unroll 16
+    for (int i = 0; i < edge; ++i) v[i] = i < outer ? (Vec<float>)_mm512_maskz_loadu_ps(mask, p + i * outer_step) : Vec<float>{};
+  }
   if (!along) transpose<float>(v);
 #pragma GCC unroll 16
   for (int i = 0; i < edge; ++i) store(room + i * edge, v[i]);
   return {room, edge};
 }
 
+// Asks for 16 x 32 floats that will be wanted soon.
+GRADUS_INLINE void fetch(const float* p, Size row_step, Size col_step) {
+  const Size outer = col_step == 1 ? edge : step, outer_step = col_step == 1 ? row_step : col_step;
+  for (Size i = 0; i < outer; ++i) {
+    _mm_prefetch(p + i * outer_step, _MM_HINT_T1);
+    if (col_step == 1) _mm_prefetch(p + i * outer_step + edge, _MM_HINT_T1);
+  }
+}
+
 typedef std::uint32_t Bits __attribute__((vector_size(64)));
 typedef std::uint16_t Halves __attribute__((vector_size(64)));
 constexpr std::uint32_t upper = 0xffff0000;
 
-// x in three: the upper halves of the lanes of part[i] are bfloat16, nearest to what is left. Dekker's way to the first 8 bits, with
-// -ffp-contract=off: a NaN stays one, numbers beyond 2^111 become one.
+// x in three, the upper halves of the lanes: its first 8 bits, the 8 bits nearest to the rest, and what is then left.
 GRADUS_INLINE void cut(Vec<float> x, Bits (&part)[parts]) {
-  const Vec<float> scaled = x * 65537.0f, first = scaled - (scaled - x), rest = x - first;
-  part[0] = (Bits)first;
+  part[0] = (Bits)x & upper;
+  const Vec<float> rest = x - (Vec<float>)part[0];
   part[1] = ((Bits)rest + 0x8000) & upper;
   part[2] = (Bits)(rest - (Vec<float>)part[1]);
 }
@@ -125,9 +138,8 @@ GRADUS_INLINE void store_c(float* c, Size ldc) {
 // C (rows, columns), at most (16 down, 16 across), over all of k
 template <int down, int across>
 void block(Size rows, Size columns, Size steps, float alpha, const unsigned char* a, const unsigned char* b, float beta, float* c, Size ldc) {
-  const bool whole = rows == edge * down && columns == edge * across && alpha == 1 && (beta == 0 || beta == 1);
-  if (whole && beta == 1) load_c<down, across>(c, ldc);
-  else zero_c();
+  const bool whole = rows == edge * down && columns == edge * across && alpha == 1;
+  zero_c();
   for (Size s = 0; s < steps; ++s, a += down * parts * tile_bytes, b += across * parts * tile_bytes) {
     load_b<across>(b, 0);
     load_a<down>(a, 2), add_products<down, across>();
@@ -137,10 +149,16 @@ void block(Size rows, Size columns, Size steps, float alpha, const unsigned char
     load_b<across>(b, 1), add_products<down, across>();
     load_a<down>(a, 1), add_products<down, across>();
   }
-  if (whole) return store_c<down, across>(c, ldc);
+  if (whole && beta == 0) return store_c<down, across>(c, ldc);
   constexpr Size width = edge * across;
   alignas(64) float sums[edge * down * width];
   store_c<down, across>(sums, width);
+  if (whole && beta == 1) {
+#pragma GCC unroll 32
+    for (Size i = 0; i < edge * down; ++i)
+      for (Size j = 0; j < width; j += edge) store(c + i * ldc + j, load(c + i * ldc + j) + load(sums + i * width + j));
+    return;
+  }
   for (Size i = 0; i < rows; ++i)
     for (Size j = 0; j < columns; ++j) {
       const float value = alpha * sums[i * width + j];
@@ -167,14 +185,15 @@ bool available() {
 void pack(Size k, Size n, const float* b, Size row_step, Size col_step, Packed& out) {
   alignas(64) float room[2][edge * edge];
   Halves largest{};
-  unsigned char* to = out.tiles;
-  for (Size j = 0; j < n; j += 2 * edge)
-    for (Size p = 0; p < k; p += step)
-      for (Size column = j; column < smaller(n, j + 2 * edge); column += edge, to += parts * tile_bytes) {
-        const float* from = b + p * row_step + column * col_step;
-        cut_tile(rows_of(from, row_step, col_step, k - p, n - column, room[0]),
-                 rows_of(from + edge * row_step, row_step, col_step, k - p - edge, n - column, room[1]), to, largest);
-      }
+  const Size steps = (k + step - 1) / step;
+  for (Size s = 0; s < steps; ++s)
+    for (Size column = 0; column < n; column += edge) {
+      const Size pair = column / (2 * edge), tiles = n - pair * 2 * edge > edge ? 2 : 1;  // side by side
+      unsigned char* to = out.tiles + (pair * 2 * steps + s * tiles + column / edge % 2) * parts * tile_bytes;
+      const float* from = b + s * step * row_step + column * col_step;
+      cut_tile(rows_of(from, row_step, col_step, k - s * step, n - column, room[0]),
+               rows_of(from + edge * row_step, row_step, col_step, k - s * step - edge, n - column, room[1]), to, largest);
+    }
   out.largest = exponent(largest);
 }
 
@@ -187,6 +206,7 @@ bool multiply(Size m, Size n, Size k, float alpha, const float* a, Size row_step
   for (Size p = 0; p < k; p += step)
     for (Size row = 0; row < m; row += edge, to += parts * tile_bytes) {
       const float* from = a + row * row_step + p * col_step;
+      fetch(from + most_rows * row_step, row_step, col_step);
       cut_tile(rows_of(from, row_step, col_step, m - row, k - p, room[0]),
                rows_of(from + edge * col_step, row_step, col_step, m - row, k - p - edge, room[1]), to, largest);
     }
