@@ -7,6 +7,7 @@
 
 #include "framework/error.h"
 #include "framework/node.h"
+#include "framework/ops/check.h"
 
 namespace gradus {
 
@@ -160,8 +161,9 @@ Buffer::Buffer(const Tensor& initial) {
 }
 
 namespace detail {
-void reject_values(const char* what, std::int64_t given, const Shape& shape) {
-  throw ShapeError(fmt::format("{} of {} values does not fill shape {}", what, given, shape.str()));
+void require_values(const char* op, const char* what, std::size_t given, const Shape& shape) {
+  if (static_cast<std::int64_t>(given) == numel(op, shape, {})) return;
+  throw ShapeError(fmt::format("{}: {} of {} values does not fill shape {}", op, what, given, shape.str()));
 }
 Array item_array(const Tensor& x) {
   if (x.numel() != 1) throw ShapeError(fmt::format("item: needs a tensor of one element, got shape {}", x.shape().str()));

@@ -156,7 +156,8 @@ std::ostream& operator<<(std::ostream& out, const Tensor& x);
 
 // ---- template definitions
 namespace detail {
-[[noreturn]] void reject_values(const char* what, std::int64_t given, const Shape& shape);
+// ShapeError unless `what`, of so many values, fills this shape.
+void require_values(const char* op, const char* what, std::size_t given, const Shape& shape);
 Array item_array(const Tensor& x);  // ShapeError unless x has one element
 }  // namespace detail
 
@@ -175,9 +176,7 @@ T Tensor::item() const {
 template <class T>
   requires std::is_arithmetic_v<T>
 Tensor from_vector(const std::vector<T>& values, const Shape& shape) {
-  if (static_cast<std::int64_t>(values.size()) != numel(shape)) {
-    detail::reject_values("from_vector", static_cast<std::int64_t>(values.size()), shape);
-  }
+  detail::require_values("from_vector", "a vector", values.size(), shape);
   using E = std::conditional_t<std::is_same_v<T, bool> || std::is_floating_point_v<T>, T, std::int64_t>;
   Array a = Array::empty(shape, dtype_of<E>);
   std::copy(values.begin(), values.end(), a.mutable_data<E>());
@@ -203,9 +202,7 @@ Tensor tensor(std::initializer_list<std::initializer_list<T>> rows, DType dtype)
                     rows.size() ? static_cast<std::int64_t>(rows.begin()->size()) : 0};
   std::vector<T> values;
   for (const auto& row : rows) {
-    if (static_cast<std::int64_t>(row.size()) != shape[1]) {
-      detail::reject_values("tensor: a row", static_cast<std::int64_t>(row.size()), shape);
-    }
+    detail::require_values("tensor", "a row", row.size(), {shape[1]});
     values.insert(values.end(), row.begin(), row.end());
   }
   return Tensor(cast(from_vector(values, shape).array(), dtype));

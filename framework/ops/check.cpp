@@ -75,12 +75,19 @@ void require_classes(const char* op, const Tensor& index, std::int64_t bound, st
   require_range(op, "class", index, bound, &ignored, operands);
 }
 
+std::int64_t numel(const char* op, const Shape& shape, std::initializer_list<Operand> operands) {
+  try {
+    return numel(shape);
+  } catch (const ShapeError& e) {
+    throw ShapeError(fmt::format("{}: {}{}", op, e.what(), describe(operands)));
+  }
+}
+
 void require_addressable(const char* op, const Shape& shape, std::initializer_list<Operand> operands) {
-  std::int64_t n = 1;
-  bool fits = true;
-  for (auto size : shape) fits = fits && !__builtin_mul_overflow(n, std::max<std::int64_t>(size, 1), &n);
-  constexpr auto most = std::numeric_limits<std::int64_t>::max() / 16;
-  if (!fits || (n > most && !shape.contains(0))) throw ShapeError(fmt::format("{}: the sizes {} do not fit 64 bits{}", op, shape.str(), describe(operands)));
+  if (numel(op, shape, operands) > std::numeric_limits<std::int64_t>::max() / 16) {
+    throw ShapeError(fmt::format("{}: the bytes of shape {} do not fit 64 bits{}", op, shape.str(),
+                                 describe(operands)));
+  }
 }
 
 void require_rank(const char* op, std::size_t axes, std::initializer_list<Operand> operands) {

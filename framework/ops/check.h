@@ -33,6 +33,8 @@ void require_dtype(const char* op, DType dtype, Operand operand, std::initialize
 void require_indices(const char* op, const char* what, const Tensor& index, std::int64_t bound, std::initializer_list<Operand> operands);
 // The same, but `ignored` may stand anywhere.
 void require_classes(const char* op, const Tensor& index, std::int64_t bound, std::int64_t ignored, std::initializer_list<Operand> operands);
+// As in dims.h; what it throws names the op and shows the operands.
+std::int64_t numel(const char* op, const Shape& shape, std::initializer_list<Operand> operands);
 // ShapeError unless an array of this shape can be addressed, RankError unless it may have so many axes.
 void require_addressable(const char* op, const Shape& shape, std::initializer_list<Operand> operands);
 void require_rank(const char* op, std::size_t axes, std::initializer_list<Operand> operands);

@@ -26,7 +26,7 @@ Tensor reshape(const Tensor& x, const Shape& shape) {
     to[unknown] = x.numel() / known;
     known *= to[unknown];
   }
-  numel(to);  // refuses sizes that overflow beside a 0
+  numel("reshape", to, {{"x", x}});  // refuses sizes that overflow beside a 0
   if (known != x.numel()) {
     throw ShapeError(fmt::format("reshape: {} does not hold {} elements{}", shape.str(), x.numel(), describe({{"x", x}})));
   }
@@ -87,7 +87,7 @@ Tensor expand(const Tensor& x, const Shape& shape) {
     if (to[i] == -1 && i >= lead) to[i] = x.shape()[i - lead];
   }
   const bool negative = std::any_of(to.begin(), to.end(), [](std::int64_t n) { return n < 0; });
-  if (negative || (numel(to), !broadcasts_to(x.shape(), to))) {
+  if (negative || (numel("expand", to, {{"x", x}}), !broadcasts_to(x.shape(), to))) {
     throw ShapeError(fmt::format("expand: x does not broadcast to {}{}", shape.str(), describe({{"x", x}})));
   }
   return record("expand", x.array().expand(to), {x}, [](const Tensor& g) { return g; });  // the engine sums

@@ -15,7 +15,7 @@ std::string said(F call) {
   try {
     call();
   } catch (const Error& e) {
-    CHECK_MESSAGE(typeid(e) == typeid(E), e.what());
+    CHECK_MESSAGE(typeid(e) == typeid(E), std::string(e.what()));
     return e.what();
   }
   FAIL_CHECK("nothing was thrown");
@@ -109,6 +109,25 @@ TEST_CASE("errors: every operand is shown") {
            {"cumsum", [&] { return cumsum(flags, 0); }}, {"cumprod", [&] { return cumprod(flags, 0); }}}) {
     check_said<DTypeError>(op, {"needs numbers", "(2, 3) bool"}, call);
   }
+}
+
+TEST_CASE("errors: what makes a tensor of no shape is named") {
+  const Tensor endless = expand(ones({1}), {INT64_MAX}), none = zeros({0}), row = expand(ones({1}), {huge});
+  const std::vector<std::string> all_of_it{"shape (9223372036854775807,)", "x  (9223372036854775807,) float32"};
+  check_said<ShapeError>("zeros_like", all_of_it, [&] { return zeros_like(endless); });
+  check_said<ShapeError>("ones_like", all_of_it, [&] { return ones_like(endless); });
+  check_said<ShapeError>("one_hot", {"negative: shape (0, -1)", "ids  (0,) int64"},
+                         [&] { return one_hot(to(none, int64), -1); });
+  const std::vector<double> two{1, 2};
+  check_said<ShapeError>("from_vector", {"negative: shape (-1, 2)"}, [&] { return from_vector(two, {-1, 2}); });
+  check_said<ShapeError>("from_vector", {"2 values does not fill shape (3,)"}, [&] { return from_vector(two, {3}); });
+  check_said<ShapeError>("tensor", {"a row of 1 values does not fill shape (2,)"},
+                         [] { return tensor({{1, 2}, {3}}); });
+  const std::string square = "the number of elements of shape (0, 1099511627776, 1099511627776) does not fit 64 bits";
+  check_said<ShapeError>("reshape", {square, "x  (0,) float32"}, [&] { return reshape(none, {0, huge, huge}); });
+  check_said<ShapeError>("expand", {square, "x  (0, 1, 1) float32"},
+                         [&] { return expand(zeros({0, 1, 1}), {0, huge, huge}); });
+  check_said<ShapeError>("meshgrid", {square, "first  (0,) float32"}, [&] { return meshgrid({none, row, row}); });
 }
 
 TEST_CASE("errors: assign refuses a view whose elements share a place") {
