@@ -4,6 +4,7 @@
 #include "framework/convolution.h"
 #include "framework/error.h"
 #include "framework/losses.h"
+#include "framework/module.h"
 
 using namespace gradus;
 
@@ -128,6 +129,42 @@ TEST_CASE("errors: what makes a tensor of no shape is named") {
   check_said<ShapeError>("expand", {square, "x  (0, 1, 1) float32"},
                          [&] { return expand(zeros({0, 1, 1}), {0, huge, huge}); });
   check_said<ShapeError>("meshgrid", {square, "first  (0,) float32"}, [&] { return meshgrid({none, row, row}); });
+}
+
+TEST_CASE("errors: what is asked of a tensor itself shows it, and its dotted name") {
+  struct Net {
+    struct Part {
+      Parameter weight{ones({2, 3})};
+    } first;
+  };
+  const Net net;
+  parameters(net);
+  Tensor w = net.first.weight, made = w * 2;
+  const Tensor four = ones({4}, float64), whole = tensor({1});
+  const std::string shown = "\n  tensor  (2, 3) float32  first.weight", unnamed = "\n  tensor  (2, 3) float32";
+  const std::string values = "\n  values  (4,) float64";
+  check_said<AxisError>("size", {"axis 5 is out of range for 2 axes [-2, 1]", shown}, [&] { return w.size(5); });
+  check_said<ShapeError>("item", {"needs a tensor of one element", shown}, [&] { return w.item(); });
+  check_said<GradientError>("assign", {"only under NoGrad", shown, values}, [&] { w.assign(four); });
+  check_said<GradientError>("assign", {"is the result of an op", unnamed, values}, [&] { made.assign(four); });
+  check_said<DTypeError>("assign", {"an operand is undefined", shown, "values  undefined"}, [&] { w.assign({}); });
+  check_said<GradientError>("set_array", {"is the result of an op", unnamed, "\n  array   (4,) float64"},
+                            [&] { made.set_array(four.array()); });
+  check_said<DTypeError>("set_array", {"needs a floating-point array", shown, "\n  array   (1,) int64"},
+                         [&] { w.set_array(whole.array()); });
+  check_said<GradientError>("set_requires_grad", {"only a leaf", unnamed}, [&] { made.set_requires_grad(); });
+  check_said<DTypeError>("set_requires_grad", {"needs a floating-point tensor", "\n  tensor  (1,) int64"},
+                         [&] { Tensor(whole).set_requires_grad(); });
+  const std::string gradient = "\n  gradient  (4,) float64";
+  check_said<ShapeError>("set_grad", {"must be like", "\n  tensor    (2, 3) float32  first.weight", gradient},
+                         [&] { w.set_grad(four); });
+  check_said<GradientError>("set_grad", {"only a leaf", "\n  tensor    (2, 3) float32", gradient},
+                            [&] { made.set_grad(four); });
+  const NoGrad guard;
+  check_said<ShapeError>("assign", {"must broadcast", shown, values}, [&] { w.assign(four); });
+  check_said<ShapeError>("assign", {"share a place", unnamed, "\n  values  () float32"},
+                         [] { expand(ones({1, 3}), {2, 3}).assign(ones({})); });
+  CHECK(w.to_vector() == std::vector<float>(6, 1));
 }
 
 TEST_CASE("errors: assign refuses a view whose elements share a place") {
