@@ -167,6 +167,48 @@ TEST_CASE("errors: what is asked of a tensor itself shows it, and its dotted nam
   CHECK(w.to_vector() == std::vector<float>(6, 1));
 }
 
+TEST_CASE("errors: the rule is said, beside every operand") {
+  const Tensor whole = tensor({{1, 2, 3}}), nothing = zeros({3}, int64), mask = ones({4}, boolean);
+  const std::string a = "\n  a  (1, 3) int64", b = "\n  b  (3,) int64", x_shape = "\n  x  (2, 3) float32";
+  check_said<ConfigError>("/", {"integer division by zero", a, b}, [&] { return whole / nothing; });
+  check_said<ConfigError>("/", {"integer division by zero", a, "\n  b  () int64"}, [&] { return whole / 0; });
+  check_said<ConfigError>("/", {"the quotient does not fit int64", "\n  a  (1,) int64", "\n  b  () int64"},
+                          [] { return tensor({INT64_MIN}) / -1; });
+  check_said<ConfigError>(
+      "remainder", {"integer division by zero", "\n  x        (1, 3) int64", "\n  divisor  (3,) int64"},
+      [&] { return remainder(whole, nothing); });
+  const std::string step = "the step is 0, must be at least 1";
+  check_said<ConfigError>("slice", {step, x_shape}, [] { return slice(x(), 1, 0, 3, 0); });
+  check_said<ConfigError>("slice", {"the step is -2, must", x_shape}, [] { return slice(x(), 1, 0, 3, -2); });
+  check_said<ConfigError>("unfold", {step, x_shape}, [] { return unfold(x(), 1, 2, 0); });
+  check_said<ConfigError>("slice_scatter", {step, "\n  x    (2, 3)", "\n  src  (4,)"},
+                          [] { return slice_scatter(x(), ones({4}), 1, 0, 3, 0); });
+  const std::string condition = "\n  condition  ", first = "\n  a          (2, 3) float32";
+  check_said<DTypeError>(
+      "where", {"condition must be bool", condition + "(3,) int64", first, "\n  b          (3,) int64"},
+      [&] { return where(nothing, x(), nothing); });
+  check_said<DTypeError>("where", {"element types must agree", "\n  a  (2, 3) float32", b},
+                         [&] { return where(mask, x(), nothing); });
+  check_said<ShapeError>("where", {"do not broadcast", condition + "(4,) bool", first, "\n  b          () float32"},
+                         [&] { return where(mask, x(), ones({})); });
+  check_said<DTypeError>("masked_fill", {"mask must be bool", "\n  x     (2, 3) float32", "\n  mask  (3,) int64"},
+                         [&] { return masked_fill(x(), nothing, 0); });
+  check_said<ShapeError>("masked_fill", {"mask must broadcast to x", "\n  x     (2, 3) float32", "\n  mask  (4,) bool"},
+                         [&] { return masked_fill(x(), mask, 0); });
+}
+
+TEST_CASE("errors: attention says what its mask must be") {
+  const Tensor q = ones({2, 1, 3, 4}), k = ones({2, 1, 5, 4}), turned = ones({5, 3}, boolean), numbers = ones({3, 5});
+  const char* op = "scaled_dot_product_attention";
+  const std::string q_shape = "\n  q     (2, 1, 3, 4) float32", k_shape = "\n  k     (2, 1, 5, 4) float32";
+  check_said<ShapeError>(op, {"mask must broadcast to (batch, heads, queries, keys)", q_shape, k_shape,
+                              "\n  mask  (5, 3) bool"},
+                         [&] { return scaled_dot_product_attention(q, k, k, {.mask = turned}); });
+  check_said<DTypeError>(op, {"mask must be bool", q_shape, k_shape, "\n  v     (2, 1, 5, 4) float32",
+                              "\n  mask  (3, 5) float32"},
+                         [&] { return scaled_dot_product_attention(q, k, k, {.mask = numbers}); });
+}
+
 TEST_CASE("errors: assign refuses a view whose elements share a place") {
   const Tensor line = zeros({40000});
   for (const Tensor& view : {unfold(line, 0, 3, 1), unfold(line, 0, 20000, 10000), expand(slice(line, 0, 0, 1), {4}), expand(zeros({}), {2, 2})}) {
