@@ -1,5 +1,6 @@
 #include "framework/kernels/attention.h"
 
+#include "framework/kernels/isa/tables.h"
 #include "framework/kernels/philox.h"
 #include "tests/kernels/kernel_test.h"
 
@@ -117,6 +118,14 @@ TEST_CASE_TEMPLATE("kernels: attention against its definition", T, float, double
         const auto result = same_for_all_threads([&] { return fused(p); });
         CHECK(difference(result, naive(p)) <= 20 * tolerance<T>);
       }
+  });
+}
+
+TEST_CASE_TEMPLATE("kernels: attention's scratch grows with the keys, and is no matrix", T, float, double) {
+  for_each_isa([] {
+    const auto scratch = [](Size s) { return tables<T>().attention_scratch(s, 8); };
+    CHECK(scratch(2048) < 2048 * 2048 / 16);
+    CHECK(scratch(8192) - scratch(4096) == 2 * (scratch(4096) - scratch(2048)));
   });
 }
 
