@@ -49,9 +49,10 @@ class Tensor {
 
   // d(this)/d(leaf) is added to grad() of every leaf that this was computed from. The seed is 1 for one element, else
   // `gradient` must be given with this shape. The graph is freed unless retain_graph; with create_graph the gradients
-  // are themselves part of a graph: since that holds its leaves, and a leaf its grad(), none of them is ever freed until
-  // zero_grad() (grad() of autograd.h has no such cycle). GradientError, GraphFreedError, VersionError: nothing was added
-  // anywhere. Several threads may run backward towards the same leaves at once, each through a graph of its own.
+  // are themselves part of a graph: since that holds its leaves, and a leaf its grad(), none of them is ever freed
+  // until zero_grad() (grad() of autograd.h has no such cycle). GradientError, GraphFreedError, VersionError: nothing
+  // was added anywhere. Several threads may run backward towards the same leaves at once, each through a graph of its
+  // own.
   struct BackwardOptions {
     bool retain_graph = false, create_graph = false;
   };
@@ -61,7 +62,8 @@ class Tensor {
 
   // Overwrites the values in place (broadcast, converted). Leaves only, and under NoGrad when it requires a gradient;
   // every alias sees it, and a backward that needed the old values is refused.
-  // Views of what needs no gradient are leaves too: slice(buffer, 0, 2, 5).assign(rows), select(buffer, 0, 1).assign(row).
+  // Views of what needs no gradient are leaves too: slice(buffer, 0, 2, 5).assign(rows),
+  // select(buffer, 0, 1).assign(row).
   // ShapeError for views whose elements share a place (expand, unfold). reshape() and contiguous() of a view may be
   // copies: what is written there is not seen elsewhere.
   void assign(const Tensor& values) const;

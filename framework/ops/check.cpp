@@ -51,9 +51,11 @@ void require_dtype(const char* op, DType dtype, Operand operand, std::initialize
 }
 
 namespace {
-void require_range(const char* op, const char* what, const Tensor& index, std::int64_t bound, const std::int64_t* ignored,
-                   std::initializer_list<Operand> operands) {
-  if (!index.defined() || index.dtype() != int64) throw DTypeError(fmt::format("{}: {} must be int64{}", op, what, describe(operands)));
+void require_range(const char* op, const char* what, const Tensor& index, std::int64_t bound,
+                   const std::int64_t* ignored, std::initializer_list<Operand> operands) {
+  if (!index.defined() || index.dtype() != int64) {
+    throw DTypeError(fmt::format("{}: {} must be int64{}", op, what, describe(operands)));
+  }
   const Array a = index.array().contiguous();
   const std::int64_t* v = a.data<std::int64_t>();
   for (std::int64_t i = 0; i < a.numel(); ++i) {
@@ -67,11 +69,13 @@ void require_range(const char* op, const char* what, const Tensor& index, std::i
 }
 }  // namespace
 
-void require_indices(const char* op, const char* what, const Tensor& index, std::int64_t bound, std::initializer_list<Operand> operands) {
+void require_indices(const char* op, const char* what, const Tensor& index, std::int64_t bound,
+                     std::initializer_list<Operand> operands) {
   require_range(op, what, index, bound, nullptr, operands);
 }
 
-void require_classes(const char* op, const Tensor& index, std::int64_t bound, std::int64_t ignored, std::initializer_list<Operand> operands) {
+void require_classes(const char* op, const Tensor& index, std::int64_t bound, std::int64_t ignored,
+                     std::initializer_list<Operand> operands) {
   require_range(op, "class", index, bound, &ignored, operands);
 }
 
@@ -92,8 +96,8 @@ void require_addressable(const char* op, const Shape& shape, std::initializer_li
 
 void require_rank(const char* op, std::size_t axes, std::initializer_list<Operand> operands) {
   if (axes > Dims::max_rank) {
-    throw RankError(fmt::format("{}: the result would have {} axes, at most {} are supported{}", op, axes, Dims::max_rank,
-                                describe(operands)));
+    throw RankError(fmt::format("{}: the result would have {} axes, at most {} are supported{}", op, axes,
+                                Dims::max_rank, describe(operands)));
   }
 }
 
@@ -109,8 +113,10 @@ auto shown(std::initializer_list<Operand> operands, F f) {
 }
 }  // namespace
 
-std::size_t normalize_axis(const char* op, std::int64_t axis, std::initializer_list<Operand> operands, std::size_t more) {
-  return shown<AxisError>(operands, [&] { return normalize_axis(op, axis, operands.begin()->tensor.shape().size() + more); });
+std::size_t normalize_axis(const char* op, std::int64_t axis, std::initializer_list<Operand> operands,
+                           std::size_t more) {
+  return shown<AxisError>(operands,
+                          [&] { return normalize_axis(op, axis, operands.begin()->tensor.shape().size() + more); });
 }
 
 Dims normalized(const char* op, const Axes& axes, std::initializer_list<Operand> operands) {

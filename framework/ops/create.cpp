@@ -77,7 +77,9 @@ Tensor randn(const Shape& shape, DType dtype, Generator& generator) {
 Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, Generator& generator) {
   std::int64_t range;
   if (low >= high) throw ConfigError(fmt::format("randint: no integer lies in [{}, {})", low, high));
-  if (__builtin_sub_overflow(high, low, &range)) throw ConfigError(fmt::format("randint: [{}, {}) is too wide", low, high));
+  if (__builtin_sub_overflow(high, low, &range)) {
+    throw ConfigError(fmt::format("randint: [{}, {}) is too wide", low, high));
+  }
   require_addressable("randint", shape, {});
   Array y = Array::empty(shape, int64);
   std::int64_t* out = y.mutable_data<std::int64_t>();
