@@ -76,8 +76,8 @@ TEST_CASE("MultiHeadAttention: errors") {
   const Tensor x = ones({2, 3, 4});
   CHECK_THROWS_WITH_AS(layer(x, ones({2, 5, 4}), x),
                        "MultiHeadAttention: query must be (b, t, 4), key and value (b, s, 4)\n"
-                       "  query          (2, 3, 4) float32\n  key            (2, 5, 4) float32\n  value          (2, 3, 4) float32\n"
-                       "  q_proj.weight  (4, 4) float32", ShapeError);
+                       "  query          (2, 3, 4) float32\n  key            (2, 5, 4) float32\n"
+                       "  value          (2, 3, 4) float32\n  q_proj.weight  (4, 4) float32", ShapeError);
   CHECK_THROWS_AS(layer(ones({3, 4}), ones({3, 4}), ones({3, 4})), ShapeError);
   CHECK_THROWS_AS(layer(x, ones({1, 3, 4}), ones({1, 3, 4})), ShapeError);
   CHECK(layer(zeros({0, 3, 4}), zeros({0, 3, 4}), zeros({0, 3, 4})).shape() == Shape{0, 3, 4});

@@ -3,7 +3,8 @@
 namespace op_test {
 namespace {
 
-OpCase made(const char* op, const char* variant, std::function<Tensor()> f, Nd reference, std::vector<Rejected> rejected = {}) {
+OpCase made(const char* op, const char* variant, std::function<Tensor()> f, Nd reference,
+            std::vector<Rejected> rejected = {}) {
   return {.op = op, .variant = variant,
           .f = [f](const Tensors&) -> Outputs { return f(); },
           .inputs = {},
@@ -64,8 +65,9 @@ Rows creation_rows() {
       made("arange", "nothing", [] { return arange(3, 3); }, Nd({0}, {})),
       random("rand", [](Generator& g) {
         const Tensor x = rand({100, 100}, float32, g), y = rand({100, 100}, float64, g);
-        return std::vector<bool>{min(x).item() >= 0, max(x).item() < 1, near(mean(x), 0.5, 0.01), near(mean(x * x), 1.0 / 3, 0.01),
-                                 min(y).item() >= 0, max(y).item() < 1, near(mean(y), 0.5, 0.01), !near(mean(y - to(x, float64)), 0, 1e-9)};
+        return std::vector<bool>{min(x).item() >= 0, max(x).item() < 1, near(mean(x), 0.5, 0.01),
+                                 near(mean(x * x), 1.0 / 3, 0.01), min(y).item() >= 0, max(y).item() < 1,
+                                 near(mean(y), 0.5, 0.01), !near(mean(y - to(x, float64)), 0, 1e-9)};
       }, {rejects<ShapeError>("rand: the number of elements", [=] { return rand(huge); }),
           rejects<DTypeError>("rand: needs a floating-point tensor", [] { return rand({2}, int64); }),
           rejects<ShapeError>("rand: a size must not be negative: shape (-2,)", [] { return rand({-2}); })}),
@@ -78,7 +80,8 @@ Rows creation_rows() {
           rejects<ShapeError>("randn: a size must not be negative: shape (-2,)", [] { return randn({-2}); })}),
       random("randint", [](Generator& g) {
         const Tensor x = randint(-3, 4, {100, 100}, g);
-        return std::vector<bool>{x.dtype() == int64, min(x).item() == -3, max(x).item() == 3, near(mean(to(x, float64)), 0, 0.1)};
+        return std::vector<bool>{x.dtype() == int64, min(x).item() == -3, max(x).item() == 3,
+                                 near(mean(to(x, float64)), 0, 0.1)};
       }, {rejects<ConfigError>("randint: ", [] { return randint(2, 2, {3}); }),
           rejects<ConfigError>("randint: ", [] { return randint(INT64_MIN, INT64_MAX, {3}); }),
           rejects<ConfigError>("randint: ", [] { return randint(3, 2, {3}); }),
@@ -89,7 +92,9 @@ Rows creation_rows() {
     rows.push_back({.op = value == 0 ? "zeros_like" : "ones_like",
                     .f = [f](const Tensors& x) -> Outputs { return f(x[0]); },
                     .inputs = {real({2, 3})},
-                    .reference = [value](const Nds& x) -> Expected { return build(x[0].shape, [=](const Dims&) { return value; }); },
+                    .reference = [value](const Nds& x) -> Expected {
+                      return build(x[0].shape, [=](const Dims&) { return value; });
+                    },
                     .rejected = {rejects<DTypeError>("_like: ", [f] { return f(Tensor()); })},
                     .accuracy = Accuracy::exact, .types = Types::all, .differentiable = false, .also = {{{0}}}});
   }

@@ -51,7 +51,8 @@ TEST_CASE("errors: results too large to exist name the op and its operands") {
   const std::vector<std::string> rows{"(1099511627776,) float32"};
   check_said<ShapeError>("unfold", rows, [&] { return unfold(row, 0, huge / 2, 1); });
   check_said<ShapeError>("outer", rows, [&] { return outer(row, row); });
-  check_said<ShapeError>("*", {"a  (1099511627776, 1) float32", "b  (1099511627776,) float32"}, [&] { return unsqueeze(row, 1) * row; });
+  check_said<ShapeError>("*", {"a  (1099511627776, 1) float32", "b  (1099511627776,) float32"},
+                         [&] { return unsqueeze(row, 1) * row; });
   check_said<ShapeError>("bincount", {"(1,) int64"}, [] { return bincount(tensor({INT64_MAX - 1})); });
   check_said<ShapeError>("bincount", {"(1,) int64"}, [] { return bincount(tensor({1}), {}, INT64_MAX); });
 }
@@ -63,7 +64,8 @@ TEST_CASE("errors: results of more than 8 axes name the op and its operands") {
   check_said<RankError>("unsqueeze", shape, [&] { return unsqueeze(deep, 0); });
   check_said<RankError>("stack", shape, [&] { return stack({deep, deep}); });
   check_said<RankError>("one_hot", id_shape, [&] { return one_hot(ids, 3); });
-  check_said<RankError>("embedding", {"(1, 1, 1, 1, 1, 1, 1, 1) int64", "(2, 3) float32"}, [&] { return embedding(ids, x()); });
+  check_said<RankError>("embedding", {"(1, 1, 1, 1, 1, 1, 1, 1) int64", "(2, 3) float32"},
+                        [&] { return embedding(ids, x()); });
   check_said<RankError>("index_put", shape, [&] { return index_put(deep, {zeros({1, 1}, int64)}, ones({})); });
   check_said<RankError>("meshgrid", {"9 axes"}, [] { return meshgrid(std::vector<Tensor>(9, ones({1}))); });
   CHECK(max(deep, Dims{}).shape() == deep.shape());
@@ -78,7 +80,8 @@ TEST_CASE("errors: operands that were not given are shown as such") {
            {"conv_transpose2d", [&] { return conv_transpose2d(image, wide); }},
            {"layer_norm", [&] { return layer_norm(x(), ones({3}, float64), {}); }},
            {"linear", [&] { return linear(x(), ones({4, 3}, float64)); }},
-           {"linear_cross_entropy", [&] { return linear_cross_entropy(x(), ones({4, 3}, float64), {}, tensor({0, 1})); }}}) {
+           {"linear_cross_entropy",
+            [&] { return linear_cross_entropy(x(), ones({4, 3}, float64), {}, tensor({0, 1})); }}}) {
     check_said<DTypeError>(op, {"float32", "float64", "undefined"}, call);
   }
   check_said<DTypeError>("rms_norm", {"(3,) float64"}, [] { return rms_norm(x(), ones({3}, float64)); });
@@ -95,13 +98,17 @@ TEST_CASE("errors: every operand is shown") {
   check_said<AxisError>("transpose", {"(2, 3) float32"}, [] { return transpose(x(), 0, 2); });
   check_said<IndexError>("embedding", both, [&] { return embedding(nine, x()); });
   check_said<IndexError>("index_select", both, [&] { return index_select(x(), 0, nine); });
-  check_said<IndexError>("cross_entropy", {"(2, 3) float32", "(2,) int64", "class 9 at position (1,)"}, [] { return cross_entropy(x(), tensor({0, 9})); });
+  check_said<IndexError>("cross_entropy", {"(2, 3) float32", "(2,) int64", "class 9 at position (1,)"},
+                         [] { return cross_entropy(x(), tensor({0, 9})); });
   check_said<IndexError>("one_hot", {"(1,) int64"}, [&] { return one_hot(nine, 3); });
   check_said<IndexError>("index_put", both, [&] { return index_put(x(), {nine}, ones({3})); });
   check_said<ShapeError>("+", {"a  (2, 3) float32", "b  (4,) float32"}, [] { return x() + ones({4}); });
-  check_said<ShapeError>("where", {"(5,) bool", "(2, 3) float32", "(3,) float32"}, [] { return where(ones({5}, boolean), x(), ones({3})); });
-  check_said<ShapeError>("matmul", {"(2, 1, 3) float32", "(5, 3, 1) float32"}, [] { return matmul(ones({2, 1, 3}), ones({5, 3, 1})); });
-  check_said<ShapeError>("masked_select", {"(2, 3) float32", "(4,) bool"}, [] { return masked_select(x(), ones({4}, boolean)); });
+  check_said<ShapeError>("where", {"(5,) bool", "(2, 3) float32", "(3,) float32"},
+                         [] { return where(ones({5}, boolean), x(), ones({3})); });
+  check_said<ShapeError>("matmul", {"(2, 1, 3) float32", "(5, 3, 1) float32"},
+                         [] { return matmul(ones({2, 1, 3}), ones({5, 3, 1})); });
+  check_said<ShapeError>("masked_select", {"(2, 3) float32", "(4,) bool"},
+                         [] { return masked_select(x(), ones({4}, boolean)); });
   const Tensor flags = ones({2, 3}, boolean);
   for (const auto& [op, call] : std::vector<std::pair<std::string, std::function<Tensor()>>>{
            {"sort", [&] { return sort(flags).values; }}, {"argsort", [&] { return argsort(flags); }},
@@ -211,7 +218,8 @@ TEST_CASE("errors: attention says what its mask must be") {
 
 TEST_CASE("errors: assign refuses a view whose elements share a place") {
   const Tensor line = zeros({40000});
-  for (const Tensor& view : {unfold(line, 0, 3, 1), unfold(line, 0, 20000, 10000), expand(slice(line, 0, 0, 1), {4}), expand(zeros({}), {2, 2})}) {
+  for (const Tensor& view : {unfold(line, 0, 3, 1), unfold(line, 0, 20000, 10000), expand(slice(line, 0, 0, 1), {4}),
+                             expand(zeros({}), {2, 2})}) {
     const std::string message = said<ShapeError>([&] { view.assign(ones({})); });
     CHECK_MESSAGE(message.find("assign: ") == 0, message);
   }
@@ -225,13 +233,15 @@ TEST_CASE("errors: assign refuses a view whose elements share a place") {
   CHECK_THROWS_AS(slice(unfold(zeros({13}), 0, 7, 3), 1, 0, 7, 2).assign(ones({})), ShapeError);
   CHECK_NOTHROW(crossed.assign(ones({})));
   const Tensor block = zeros({3, 4, 5});
-  for (const Tensor& view : {diagonal(block), diagonal(block, 1, 2, 0), permute(block, {2, 0, 1}), slice(transpose(block, 0, 2), 1, 0, 4, 3),
-                             expand(block, {1, 1, 3, 4, 5})}) {
+  for (const Tensor& view : {diagonal(block), diagonal(block, 1, 2, 0), permute(block, {2, 0, 1}),
+                             slice(transpose(block, 0, 2), 1, 0, 4, 3), expand(block, {1, 1, 3, 4, 5})}) {
     view.assign(full({}, 1));
     CHECK(sum(view).item() == static_cast<double>(view.numel()));
   }
 }
 
 TEST_CASE("errors: pad can't repeat what is not there") {
-  for (const Padding mode : {Padding::replicate, Padding::reflect}) CHECK_THROWS_AS(pad(zeros({0}), {{1, 1}}, mode), Error);
+  for (const Padding mode : {Padding::replicate, Padding::reflect}) {
+    CHECK_THROWS_AS(pad(zeros({0}), {{1, 1}}, mode), Error);
+  }
 }

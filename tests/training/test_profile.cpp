@@ -21,7 +21,9 @@ TEST_CASE("profile: counts the products of a step and names its ops") {
   profile.mark("between");
   CHECK(profile.flops() == 3 * (2 * 8 * 7 * 5 + 2 * 8 * 3 * 7));
   const std::string table = profile.table();
-  for (const char* op : {"\nlinear ", "\nmatmul ", "\nrelu ", "\nsum ", "\nbetween ", "\nrest "}) CHECK(("\n" + table).find(op) != std::string::npos);
+  for (const char* op : {"\nlinear ", "\nmatmul ", "\nrelu ", "\nsum ", "\nbetween ", "\nrest "}) {
+    CHECK(("\n" + table).find(op) != std::string::npos);
+  }
   CHECK(table.find("transpose") == std::string::npos);  // ran inside a backward: part of it
   {
     const NoGrad guard;
