@@ -1,6 +1,6 @@
 // The Transformer by hand: one tiny sentence pair through a tiny model, every matrix printed with its name, shape and
-// formula in the order of "Attention Is All You Need" (Vaswani et al. 2017). Nothing is computed here: the program watches
-// the ops of models/transformer as they run and tells, from the parameter that an op uses, which formula it is.
+// formula in the order of "Attention Is All You Need" (Vaswani et al. 2017). Nothing is computed here: the program
+// watches the ops of models/transformer as they run and tells, from the parameter that an op uses, which formula it is.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -35,7 +35,9 @@ bool ends_with(const std::string& text, const std::string& end) {
 // "encoder.layers.0.self_attn.q_proj.weight" -> "encoder layer 1"
 std::string layer_of(const std::string& parameter) {
   const auto at = parameter.find(".layers.");
-  return at == std::string::npos ? "" : fmt::format("{} layer {}", parameter.substr(0, at), std::stoi(parameter.substr(at + 8)) + 1);
+  return at == std::string::npos
+             ? ""
+             : fmt::format("{} layer {}", parameter.substr(0, at), std::stoi(parameter.substr(at + 8)) + 1);
 }
 
 class Narrator {
@@ -49,7 +51,9 @@ class Narrator {
     if (op == "relu") return show("H = relu(X W1ᵀ + b1)", "max(0, X W1ᵀ + b1), section 3.3", y);
     if (op == "+" && y.dim() == 3) return sum(y, in);
     if (attending_) return attention(op, y, in);
-    if (op == "*" && state_ == State::embedded) show("scaled embedding", fmt::format("embedding * sqrt({}), section 3.4", d_model_), y);
+    if (op == "*" && state_ == State::embedded) {
+      show("scaled embedding", fmt::format("embedding * sqrt({}), section 3.4", d_model_), y);
+    }
   }
 
  private:
@@ -64,7 +68,8 @@ class Narrator {
   void linear(const Tensor& y, const std::string& parameter) {
     if (ends_with(parameter, "k_proj.weight")) {  // the first of the three that the layer computes
       const bool cross = parameter.find("multihead_attn") != std::string::npos;
-      heading(fmt::format("{}: {}", layer_of(parameter), cross ? "cross-attention (queries from the decoder, keys and values from the encoder)"
+      heading(fmt::format("{}: {}", layer_of(parameter),
+                          cross ? "cross-attention (queries from the decoder, keys and values from the encoder)"
                           : parameter.rfind("decoder", 0) == 0 ? "masked self-attention" : "self-attention"));
       show("K, all heads", "X W_Kᵀ + b_K, section 3.2.2", y);
     } else if (ends_with(parameter, "v_proj.weight")) {
@@ -138,7 +143,8 @@ class Narrator {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"Prints every matrix of a tiny Transformer that translates 'the black cat sleeps', then decodes and trains it."};
+  CLI::App app{
+      "Prints every matrix of a tiny Transformer that translates 'the black cat sleeps', then decodes and trains it."};
   std::uint64_t seed = 3;
   std::int64_t d_model = 8, heads = 2, d_ff = 16, layers = 1;
   int warm_up = 60, threads = 1;
@@ -146,9 +152,13 @@ int main(int argc, char** argv) {
   app.add_option("--threads", threads)->capture_default_str()->check(CLI::PositiveNumber);
   app.add_option("--d-model", d_model, "width")->capture_default_str()->check(CLI::PositiveNumber);
   app.add_option("--heads", heads)->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_option("--ffn", d_ff, "inner width of the feed-forward layers")->capture_default_str()->check(CLI::PositiveNumber);
+  app.add_option("--ffn", d_ff, "inner width of the feed-forward layers")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
   app.add_option("--layers", layers)->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_option("--warm-up", warm_up, "training steps before the tour, so that there is something to see")->capture_default_str()->check(CLI::NonNegativeNumber);
+  app.add_option("--warm-up", warm_up, "training steps before the tour, so that there is something to see")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
   CLI11_PARSE(app, argc, argv);
 
   try {
@@ -180,7 +190,8 @@ int main(int argc, char** argv) {
     {
       NoGrad guard;
       Narrator narrator(d_model);
-      Observer watch([&](const char* op, const Tensor& y, const std::vector<Tensor>& in) { narrator(op, y, in); }, true);
+      const auto tell = [&](const char* op, const Tensor& y, const std::vector<Tensor>& in) { narrator(op, y, in); };
+      Observer watch(tell, true);
       logits = model(source, input);
     }
     const Tensor probabilities = softmax(logits.detach(), -1);

@@ -1,5 +1,5 @@
-// The copy task of The Annotated Transformer (Rush 2018): learn to say again what was said. Ten numbers in, the same ten
-// out; the quickest proof that attention, masks, training and decoding fit together.
+// The copy task of The Annotated Transformer (Rush 2018): learn to say again what was said. Ten numbers in, the same
+// ten out; the quickest proof that attention, masks, training and decoding fit together.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -63,7 +63,8 @@ void run(Model model, const Options& o) {
   init::xavier_uniform(model);
   auto adam = optim::Adam(parameters(model), {.beta1 = 0.9, .beta2 = 0.98, .eps = 1e-9});
   const auto schedule = optim::Noam{.d_model = static_cast<double>(o.d_model), .warmup = 400};
-  fmt::print("copy task: {} parameters, {} epochs of {} batches of {} sequences\n", parameter_count(model), o.epochs, o.batches, o.batch);
+  fmt::print("copy task: {} parameters, {} epochs of {} batches of {} sequences\n", parameter_count(model), o.epochs,
+             o.batches, o.batch);
 
   Progress progress(static_cast<std::int64_t>(o.epochs) * o.batches);
   std::int64_t step = 0;
@@ -88,7 +89,8 @@ void run(Model model, const Options& o) {
       const Tensor x = random_sequences(o.batch);
       evaluation_loss += model.loss(x, decoder_input(x), decoder_target(x), {.ignore_index = 0}).item() / 5;
     }
-    progress.line(fmt::format("epoch {:2d}  training loss {:.3f}  evaluation loss {:.3f}", epoch, training_loss, evaluation_loss));
+    progress.line(fmt::format("epoch {:2d}  training loss {:.3f}  evaluation loss {:.3f}", epoch, training_loss,
+                              evaluation_loss));
   }
 
   const auto said = repeat(model, reshape(arange(1, vocabulary), {1, length}));
@@ -107,7 +109,9 @@ int main(int argc, char** argv) try {
   app.add_option("--epochs", o.epochs)->capture_default_str()->check(CLI::Range(0, 1'000'000));
   app.add_option("--batches", o.batches, "an epoch")->capture_default_str()->check(CLI::Range(1, 65'536));
   app.add_option("--batch", o.batch, "sequences a batch")->capture_default_str()->check(CLI::Range(1, 65'536));
-  app.add_option("--d-model", o.d_model, "width; the feed-forward layers are 4 times as wide")->capture_default_str()->check(CLI::Range(1, 65'536));
+  app.add_option("--d-model", o.d_model, "width; the feed-forward layers are 4 times as wide")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 65'536));
   app.add_option("--layers", o.layers)->capture_default_str()->check(CLI::Range(1, 65'536));
   app.add_option("--model", o.model, "transformer, or what came before: lstm, with attention")
       ->capture_default_str()

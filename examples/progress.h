@@ -33,10 +33,12 @@ class Progress {
     const auto now = Clock::now();
     const double seconds = between(shown_, now);
     if (seconds < pace_) return;
-    const double left = between(begin_, now) / static_cast<double>(done_ - first_) * static_cast<double>(steps_ - done_);
+    const double left =
+        between(begin_, now) / static_cast<double>(done_ - first_) * static_cast<double>(steps_ - done_);
     const double mean = loss_ / static_cast<double>(since_);
-    const auto text = fmt::format("epoch {}  step {}/{}  loss {:.3f}  perplexity {:.2f}  rate {:.1e}  {:.0f} tokens/s  {} left", epoch, done_,
-                                  steps_, mean, std::exp(mean), learning_rate, static_cast<double>(tokens_) / seconds, clock(left));
+    const auto text = fmt::format(
+        "epoch {}  step {}/{}  loss {:.3f}  perplexity {:.2f}  rate {:.1e}  {:.0f} tokens/s  {} left", epoch, done_,
+        steps_, mean, std::exp(mean), learning_rate, static_cast<double>(tokens_) / seconds, clock(left));
     // \33[K erases what a longer line left behind.
     write(terminal_ ? "\r" + bar() + text + "\33[K" : text + "\n");
     drawn_ = terminal_;
@@ -52,15 +54,19 @@ class Progress {
 
  private:
   using Clock = std::chrono::steady_clock;
-  static double between(Clock::time_point a, Clock::time_point b) { return std::chrono::duration<double>(b - a).count(); }
+  static double between(Clock::time_point a, Clock::time_point b) {
+    return std::chrono::duration<double>(b - a).count();
+  }
   std::string bar() const {
     constexpr std::int64_t width = 20;
     const auto full = steps_ > 0 ? std::min(width, width * done_ / steps_) : 0;
-    return "[" + std::string(static_cast<std::size_t>(full), '=') + std::string(static_cast<std::size_t>(width - full), ' ') + "] ";
+    return "[" + std::string(static_cast<std::size_t>(full), '=') +
+           std::string(static_cast<std::size_t>(width - full), ' ') + "] ";
   }
   static std::string clock(double seconds) {
     const auto s = seconds > 0 ? static_cast<std::int64_t>(seconds + 0.5) : 0;
-    return s < 3600 ? fmt::format("{}:{:02}", s / 60, s % 60) : fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
+    return s < 3600 ? fmt::format("{}:{:02}", s / 60, s % 60)
+                    : fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
   }
 
   void write(const std::string& text) {  // not fmt::print, which throws when the reader is gone

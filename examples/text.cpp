@@ -122,7 +122,9 @@ void require_memory(const Options& o, std::int64_t vocabulary) {
 }
 
 void run(const Options& o) {
-  if (!(o.sampling.temperature > 0 && o.sampling.top_p > 0)) throw ConfigError("--temperature and --top-p must be numbers above 0");  // NaN
+  if (!(o.sampling.temperature > 0 && o.sampling.top_p > 0)) {  // NaN
+    throw ConfigError("--temperature and --top-p must be numbers above 0");
+  }
   manual_seed(o.seed);
   const auto lines = o.input.empty() ? sums_in_words(o.seed) : read_lines(o.input);
   const auto tokenizer = learn(lines, o);

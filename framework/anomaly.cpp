@@ -98,7 +98,8 @@ void DetectAnomaly::look_at(const BackwardStep& step) {
     if (all_finite(g)) continue;
     throw AnomalyError(fmt::format("backward of {}: the gradient of its input {} is not finite", step.op, i) +
                        line("incoming", step.gradient, "") +
-                       line("gradient", g, "of " + title(i < step.node.inputs.size() ? step.node.inputs[i].get() : nullptr)) +
+                       line("gradient", g,
+                            "of " + title(i < step.node.inputs.size() ? step.node.inputs[i].get() : nullptr)) +
                        after());
   }
 }

@@ -43,7 +43,7 @@ class Array {
   Array view(const Shape& shape, const Strides& strides, std::int64_t offset_by = 0) const;
   Array permute(const Dims& order) const;         // order normalized
   Array transpose(std::size_t a, std::size_t b) const;
-  Array expand(const Shape& shape) const;         // strides 0 along the new sizes; broadcasts_to(shape(), shape) must hold
+  Array expand(const Shape& shape) const;  // strides 0 along the new sizes; broadcasts_to(shape(), shape) must hold
   // A view where the strides allow it, else a copy. numel must agree.
   Array reshape(const Shape& shape) const;
   Array contiguous() const;                       // itself when it is already

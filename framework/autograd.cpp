@@ -48,9 +48,10 @@ Tensor hooked(const Node& node, Tensor g) {
     const Tensor replaced = hook ? (*hook)(g) : Tensor();
     if (!replaced.defined()) continue;
     if (replaced.shape() != node.shape || replaced.dtype() != node.dtype) {
-      throw GradientError(fmt::format("on_gradient: the hook's gradient must be like its tensor\n  tensor    {} {}  {}\n"
-                                      "  gradient  {} {}", node.shape.str(), name(node.dtype), node.name(),
-                                      replaced.shape().str(), name(replaced.dtype())));
+      throw GradientError(fmt::format("on_gradient: the hook's gradient must be like its tensor\n"
+                                      "  tensor    {} {}  {}\n  gradient  {} {}",
+                                      node.shape.str(), name(node.dtype), node.name(), replaced.shape().str(),
+                                      name(replaced.dtype())));
     }
     g = replaced;
   }
@@ -63,7 +64,8 @@ class Walk {
 
   void start(const Tensor& output, const Tensor& gradient) { seeds_.emplace_back(output.node(), gradient); }
 
-  // Only paths that end in these nodes are walked; without a call, all are. borders: nor does any path lead through one.
+  // Only paths that end in these nodes are walked; without a call, all are. borders:
+  // nor does any path lead through one.
   void only_towards(const std::vector<NodePtr>& targets, bool borders) {
     selective_ = true;
     for (const auto& t : targets) {
@@ -212,7 +214,8 @@ class Walk {
       const bool fits = grads[i].shape() == input.shape;
       if (grads[i].dtype() != input.dtype || (!fits && !broadcasts_to(input.shape, grads[i].shape()))) {
         throw GradientError(fmt::format("{}: backward's gradient of input {} is {} {}, the input is {} {}", op, i,
-                                        grads[i].shape().str(), name(grads[i].dtype()), input.shape.str(), name(input.dtype)));
+                                        grads[i].shape().str(), name(grads[i].dtype()), input.shape.str(),
+                                        name(input.dtype)));
       }
       deliver(inputs[i], fits ? grads[i] : sum_to(grads[i], input.shape));
     }
@@ -235,14 +238,16 @@ Tensor checked_seed(const char* op, const Tensor& output, const Tensor& gradient
   }
   if (!gradient.defined()) {
     if (output.numel() != 1) {
-      throw GradientError(fmt::format("{}: a tensor of shape {} needs a gradient to start from; reduce it to one element "
-                                      "(sum, mean) or pass one", op, output.shape().str()));
+      throw GradientError(fmt::format("{}: a tensor of shape {} needs a gradient to start from; reduce it to one "
+                                      "element (sum, mean) or pass one", op, output.shape().str()));
     }
     return ones(output.shape(), output.dtype());
   }
   if (gradient.shape() != output.shape() || gradient.dtype() != output.dtype()) {
-    throw GradientError(fmt::format("{}: the gradient to start from must be like the tensor\n  tensor    {} {}\n  gradient  {} {}",
-                                    op, output.shape().str(), name(output.dtype()), gradient.shape().str(), name(gradient.dtype())));
+    throw GradientError(fmt::format("{}: the gradient to start from must be like the tensor\n"
+                                    "  tensor    {} {}\n  gradient  {} {}",
+                                    op, output.shape().str(), name(output.dtype()), gradient.shape().str(),
+                                    name(gradient.dtype())));
   }
   return gradient;
 }
@@ -313,8 +318,8 @@ Jvp jvp(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::v
     const Tensor &x = inputs[i], &t = tangents[i];
     if (!is_float(x.dtype())) reject_dtype("jvp", "inputs of floating point", x.dtype());
     if (t.defined() && (t.shape() != x.shape() || t.dtype() != x.dtype())) {
-      throw ShapeError(fmt::format("jvp: a tangent must be like its input\n  input    {} {}\n  tangent  {} {}", x.shape().str(),
-                                   name(x.dtype()), t.shape().str(), name(t.dtype())));
+      throw ShapeError(fmt::format("jvp: a tangent must be like its input\n  input    {} {}\n  tangent  {} {}",
+                                   x.shape().str(), name(x.dtype()), t.shape().str(), name(t.dtype())));
     }
     leaves.push_back(x.detach().set_requires_grad());
   }
@@ -322,8 +327,8 @@ Jvp jvp(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::v
   const Tensor y = f(leaves);
   const Jvp none{y.detach(), zeros_like(y)};
   if (!y.requires_grad()) return none;
-  // The gradients for a seed are linear in it; their own gradient, the transpose of that map, takes tangents to tangents.
-  // Any seed would do, but for formulas that treat a gradient of exactly 0 apart.
+  // The gradients for a seed are linear in it; their own gradient, the transpose of that map, takes tangents to
+  // tangents. Any seed would do, but for formulas that treat a gradient of exactly 0 apart.
   Generator generator(0);
   const Tensor seed = randn(y.shape(), y.dtype(), generator).set_requires_grad();
   const Gradients linear_in_seed = grad(y, leaves, seed, {.create_graph = true});

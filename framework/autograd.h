@@ -50,11 +50,14 @@ concept ReturnsAll = std::is_same_v<Gradients, std::remove_cvref_t<decltype(run_
 // inputs: an input changed before backward is a VersionError. Indices and masks come last and need no gradient.
 template <class... F>
 Tensor record(const char* op, Array output, std::initializer_list<Tensor> inputs, F... backward) {
-  if (!detail::wants_graph(inputs.begin(), inputs.size())) return detail::plain(op, std::move(output), inputs.begin(), inputs.size());
+  if (!detail::wants_graph(inputs.begin(), inputs.size())) {
+    return detail::plain(op, std::move(output), inputs.begin(), inputs.size());
+  }
   constexpr bool joint = sizeof...(F) == 1 && (detail::ReturnsAll<F> && ...);
   if (!joint) detail::require_lambdas(op, inputs.begin(), inputs.size(), sizeof...(F));
-  return detail::record_node(op, std::move(output), inputs.begin(), inputs.size(),
-                             [n = inputs.size(), ... f = std::move(backward)](const Tensor& g, const Self& self) -> Gradients {
+  return detail::record_node(
+      op, std::move(output), inputs.begin(), inputs.size(),
+      [n = inputs.size(), ... f = std::move(backward)](const Tensor& g, const Self& self) -> Gradients {
     if constexpr (joint) {
       return (detail::run_backward(f, g, self), ...);
     } else {
@@ -76,31 +79,33 @@ struct TensorList : std::vector<Tensor> {
   TensorList(std::vector<Tensor> several) : vector(std::move(several)) {}
 };
 
-// d(sum of outputs * gradients)/d(input) for each input, leaving every grad() alone; the inputs may be leaves or not. An input
-// that no output depends on gets an undefined Tensor. gradients: as many as outputs, or none; an undefined one is 1 for an
-// output of one element. What is older than all inputs may have been freed; a younger freed op is a GraphFreedError, even
-// beside them: where it led is forgotten.  grad(loss, {w, b})   grad({y, z}, {x}, {gy, gz}, {.create_graph = true})
+// d(sum of outputs * gradients)/d(input) for each input, leaving every grad() alone; the inputs may be leaves or not.
+// An input that no output depends on gets an undefined Tensor. gradients: as many as outputs, or none; an undefined one
+// is 1 for an output of one element. What is older than all inputs may have been freed; a younger freed op is a
+// GraphFreedError, even beside them: where it led is forgotten.
+//   grad(loss, {w, b})   grad({y, z}, {x}, {gy, gz}, {.create_graph = true})
 Gradients grad(const TensorList& outputs, const std::vector<Tensor>& inputs, const TensorList& gradients = {},
                Tensor::BackwardOptions options = {});
 
-// f(inputs) and its directional derivative Σ ∂f/∂input · tangent, by backward twice: f needs gradients of gradients. Tangents
-// are like their inputs, which are floating point; an undefined one is 0. Neither result is part of a graph.
+// f(inputs) and its directional derivative Σ ∂f/∂input · tangent, by backward twice: f needs gradients of gradients.
+// Tangents are like their inputs, which are floating point; an undefined one is 0. Neither result is part of a graph.
 struct Jvp {
   Tensor output, tangent;
 };
 Jvp jvp(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs,
         const std::vector<Tensor>& tangents);
 
-// A hook is called while this handle lives; reset() removes it. The graph never owns a hook: one that captures its own tensor
-// leaks nothing.
+// A hook is called while this handle lives; reset() removes it. The graph never owns a hook:
+// one that captures its own tensor leaks nothing.
 using GradientHook = std::shared_ptr<const std::function<Tensor(const Tensor& g)>>;
 namespace detail {
 GradientHook add_gradient_hook(const Tensor& x, std::function<Tensor(const Tensor& g)> f);
 }
-// f(g) sees the gradient of x, a leaf or a result of an op, as soon as it is complete in a backward() or grad(): before the op
-// uses it, before the leaf adds it to grad(). What f returns takes its place, in x's shape and dtype (GradientError); undefined
-// or void: it stays. Hooks of one tensor run in the order of their making. When one throws, no grad() has changed. Hooks may come
-// and go while other threads run backward; a call that has begun there may outlast reset().
+// f(g) sees the gradient of x, a leaf or a result of an op, as soon as it is complete in a backward() or grad(): before
+// the op uses it, before the leaf adds it to grad(). What f returns takes its place, in x's shape and dtype
+// (GradientError); undefined or void: it stays. Hooks of one tensor run in the order of their making. When one throws,
+// no grad() has changed. Hooks may come and go while other threads run backward; a call that has begun there may
+// outlast reset().
 //   const auto hook = on_gradient(h, [](const Tensor& g) { return g * 0.5; });
 template <class F>
 [[nodiscard]] GradientHook on_gradient(const Tensor& x, F f) {
@@ -130,10 +135,11 @@ struct BackwardStep {
   const Gradients* gradients;  // of its inputs (none when its backward threw); null: they are about to be made
 };
 
-// While alive, f(op, output, inputs) sees every op of this thread as it runs, forward and backward: to teach, to profile, to find
-// where a NaN comes from. With `steps`, attention runs as its composition, so that its scores and weights are seen too.
-// backward(step) is called before and after the gradients of a recorded op are made. Observers nest; the innermost one sees. What f
-// and backward run themselves, which may be a backward(), is not observed; in a backward it runs in that one's GradMode.
+// While alive, f(op, output, inputs) sees every op of this thread as it runs, forward and backward: to teach, to
+// profile, to find where a NaN comes from. With `steps`, attention runs as its composition, so that its scores and
+// weights are seen too. backward(step) is called before and after the gradients of a recorded op are made. Observers
+// nest; the innermost one sees. What f and backward run themselves, which may be a backward(), is not observed; in a
+// backward it runs in that one's GradMode.
 class Observer {
  public:
   using Function = std::function<void(const char* op, const Tensor& output, const std::vector<Tensor>& inputs)>;

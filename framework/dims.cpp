@@ -38,7 +38,8 @@ std::size_t normalize_axis(const char* op, std::int64_t axis, std::size_t rank) 
   const auto r = static_cast<std::int64_t>(rank);
   if (axis < -r || axis >= r) {
     throw AxisError(rank == 0 ? fmt::format("{}: axis {} given, but the tensor has no axes", op, axis)
-                              : fmt::format("{}: axis {} is out of range for {} axes [{}, {}]", op, axis, r, -r, r - 1));
+                              : fmt::format("{}: axis {} is out of range for {} axes [{}, {}]",
+                                            op, axis, r, -r, r - 1));
   }
   return static_cast<std::size_t>(axis < 0 ? axis + r : axis);
 }
@@ -86,7 +87,8 @@ Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b) {
     const auto x = longer[lead + i], y = shorter[i];
     if (x != y && x != 1 && y != 1) {
       throw ShapeError(fmt::format("{}: shapes {} and {} do not broadcast: sizes {} and {} must be equal or 1", op,
-                                   a.str(), b.str(), a[a.size() - shorter.size() + i], b[b.size() - shorter.size() + i]));
+                                   a.str(), b.str(), a[a.size() - shorter.size() + i],
+                                   b[b.size() - shorter.size() + i]));
     }
     out[lead + i] = x == 1 ? y : x;
   }

@@ -1,7 +1,8 @@
 #pragma once
 // einsum whose equation is checked when it is compiled:
 //   auto scores = einsum<"b h q d, b h k d -> b h q k">(q, k);
-// The grammar stands here once, for this form and for einsum(equation, operands) of ops.h, which says what an equation means.
+// The grammar stands here once, for this form and for einsum(equation, operands) of ops.h,
+// which says what an equation means.
 #include <algorithm>
 #include <string_view>
 
@@ -13,8 +14,8 @@ namespace detail {
 
 enum class EinsumFault { none, arrow, name, dots, repeated, unknown, operands };
 
-// An equation taken apart. An axis is a letter, or a whole word when some operand has spaces between its axes; "..." stands
-// for any number of axes.
+// An equation taken apart. An axis is a letter, or a whole word when some operand has spaces between its axes;
+// "..." stands for any number of axes.
 struct Einsum {
   using Term = std::vector<std::string_view>;
   std::vector<Term> operands;
@@ -46,7 +47,9 @@ constexpr EinsumFault read_term(std::string_view text, bool names, Einsum::Term&
       continue;
     }
     if (text[i] == '.') {
-      if (text.substr(i, 3) != "..." || std::find(term.begin(), term.end(), "...") != term.end()) return EinsumFault::dots;
+      if (text.substr(i, 3) != "..." || std::find(term.begin(), term.end(), "...") != term.end()) {
+        return EinsumFault::dots;
+      }
       end = i + 3;
     } else if (!is_letter(text[i])) {
       return EinsumFault::name;
@@ -70,7 +73,8 @@ constexpr Einsum parse_einsum(std::string_view equation) {
   const bool names = has_names(equation);
   const std::size_t arrow = equation.find("->");
   const bool explicit_output = arrow != std::string_view::npos;
-  std::string_view rest = equation.substr(0, arrow), output = explicit_output ? equation.substr(arrow + 2) : std::string_view();
+  std::string_view rest = equation.substr(0, arrow),
+      output = explicit_output ? equation.substr(arrow + 2) : std::string_view();
   if (rest.find_first_of("-=>") != std::string_view::npos || output.find_first_of("-=>,") != std::string_view::npos) {
     e.fault = EinsumFault::arrow;
     return e;
@@ -124,10 +128,11 @@ template <detail::Text equation, class... Tensors>
   requires(std::is_convertible_v<const Tensors&, const Tensor&> && ...)
 Tensor einsum(const Tensors&... operands) {
   using Fault = detail::EinsumFault;
-  constexpr Fault fault = [](auto text) { return detail::einsum_fault(text.view(), sizeof...(Tensors)); }(equation);  // g++ 12 with
-  // -fsanitize=undefined can't search the text of a template's argument, but a copy of it
+  // g++ 12 with -fsanitize=undefined can't search the text of a template's argument, but a copy of it
+  constexpr Fault fault = [](auto text) { return detail::einsum_fault(text.view(), sizeof...(Tensors)); }(equation);
   static_assert(fault != Fault::arrow, "einsum: operands and result are separated by one '->', operands by ','");
-  static_assert(fault != Fault::name, "einsum: the name of an axis is a letter, or a letter followed by letters, digits and '_'");
+  static_assert(fault != Fault::name,
+                "einsum: the name of an axis is a letter, or a letter followed by letters, digits and '_'");
   static_assert(fault != Fault::dots, "einsum: any number of axes is written '...', at most once for each operand");
   static_assert(fault != Fault::repeated, "einsum: the result names an axis twice");
   static_assert(fault != Fault::unknown, "einsum: the result has an axis that no operand has");

@@ -17,7 +17,7 @@ struct IndexError : Error { using Error::Error; };           // a token id, clas
 struct DTypeError : Error { using Error::Error; };           // element types that do not fit
 struct GradientError : Error { using Error::Error; };        // misuse of backward
 struct GraphFreedError : GradientError { using GradientError::GradientError; };  // second backward without retain_graph
-struct VersionError : GradientError { using GradientError::GradientError; };     // a value changed between forward and backward
+struct VersionError : GradientError { using GradientError::GradientError; };     // a value changed after forward
 struct AnomalyError : Error { using Error::Error; };         // a NaN or an infinity, under DetectAnomaly
 struct FileError : Error { using Error::Error; };            // a file that can't be read, written or believed
 struct ConfigError : Error { using Error::Error; };          // a setting outside its range

@@ -21,7 +21,8 @@ double& element(const Tensor& x, std::int64_t i) {
 
 std::string shown(const Tensor& x) {
   if (!x.defined()) return "undefined";
-  return x.shape().str() + (x.dtype() == float64 ? "" : std::string(" ") + name(x.dtype())) + (x.name().empty() ? "" : "  " + x.name());
+  return x.shape().str() + (x.dtype() == float64 ? "" : std::string(" ") + name(x.dtype())) +
+         (x.name().empty() ? "" : "  " + x.name());
 }
 
 }  // namespace
@@ -31,8 +32,9 @@ GradCheck gradcheck(const std::function<Tensor(const std::vector<Tensor>&)>& f, 
   for (std::size_t k = 0; k < inputs.size(); ++k) {
     const Tensor& x = inputs[k];
     if (!x.defined() || x.dtype() != float64 || !x.requires_grad() || !x.is_leaf()) {
-      throw GradientError(fmt::format("gradcheck: input {} must be a float64 leaf that requires a gradient; to(model, float64) makes "
-                                      "parameters so\n  {}", k, shown(x)));
+      throw GradientError(
+          fmt::format("gradcheck: input {} must be a float64 leaf that requires a gradient; to(model, float64) makes "
+                      "parameters so\n  {}", k, shown(x)));
     }
   }
   Generator generator(options.seed);
@@ -47,7 +49,8 @@ GradCheck gradcheck(const std::function<Tensor(const std::vector<Tensor>&)>& f, 
   GradCheck result{true, 0, {}};
   for (std::size_t k = 0; k < inputs.size(); ++k) {
     const Tensor& x = inputs[k];
-    const auto got = analytic[k].defined() ? analytic[k].to_vector<double>() : std::vector<double>(static_cast<std::size_t>(x.numel()));
+    const auto got = analytic[k].defined() ? analytic[k].to_vector<double>()
+                                           : std::vector<double>(static_cast<std::size_t>(x.numel()));
     for (std::int64_t i = 0; i < x.numel(); ++i) {
       const struct Restore {
         const Tensor& x;
@@ -66,7 +69,8 @@ GradCheck gradcheck(const std::function<Tensor(const std::vector<Tensor>&)>& f, 
       // Errors of order h^2 and h^4 cancel, so h can be large enough for rounding not to matter.
       const double s1 = slope(h), s2 = slope(h / 2), s4 = slope(h / 4);
       const double r1 = (4 * s2 - s1) / 3, r2 = (4 * s4 - s2) / 3, numeric = (16 * r2 - r1) / 15;
-      const double error = std::abs(got[static_cast<std::size_t>(i)] - numeric) / (options.absolute + options.relative * std::abs(numeric));
+      const double error = std::abs(got[static_cast<std::size_t>(i)] - numeric) /
+          (options.absolute + options.relative * std::abs(numeric));
       if (!(error <= result.worst)) {
         result.worst = error;
         result.message = fmt::format("input {} {}, element {}: backward {:.12g}, differences {:.12g}", k, shown(x), i,
@@ -101,14 +105,16 @@ GradCheck gradgradcheck(const std::function<Tensor(const std::vector<Tensor>&)>&
     }
     return cat(flat);
   };
-  // An op may have two backwards, a quick one and one that is recorded: a wrong one of these can still be differentiated rightly.
+  // An op may have two backwards, a quick one and one that is recorded:
+  // a wrong one of these can still be differentiated rightly.
   const auto plain = gradient_of(all, false).to_vector<double>(), recorded = gradient_of(all, true).to_vector<double>();
   GradCheck same{true, 0, {}};
   for (std::size_t i = 0; i < plain.size(); ++i) {
     const double error = std::abs(recorded[i] - plain[i]) / (options.absolute + options.relative * std::abs(plain[i]));
     if (error <= same.worst) continue;
-    same = {error <= 1, error, fmt::format("element {} of all inputs' gradients: {:.12g} with create_graph, {:.12g} without", i,
-                                           recorded[i], plain[i])};
+    same = {error <= 1, error,
+            fmt::format("element {} of all inputs' gradients: {:.12g} with create_graph, {:.12g} without", i,
+                        recorded[i], plain[i])};
   }
   if (!same.ok) return same;
   const auto gradient = [&](const std::vector<Tensor>& in) { return gradient_of(in, true); };

@@ -13,7 +13,9 @@ namespace gradus {
 namespace {
 
 std::vector<std::shared_ptr<Node>> in_order(const char* function, const Tensor& y) {
-  if (!y.requires_grad()) throw GradientError(fmt::format("{}: the tensor requires no gradient: it has no graph", function));
+  if (!y.requires_grad()) {
+    throw GradientError(fmt::format("{}: the tensor requires no gradient: it has no graph", function));
+  }
   auto nodes = reachable({y.node()});
   std::sort(nodes.begin(), nodes.end(), [](const auto& a, const auto& b) { return a->number < b->number; });
   return nodes;

@@ -12,8 +12,9 @@ namespace gradus {
 // In Graphviz' language, ops as boxes and leaves as ellipses: dot -Tsvg graph.dot > graph.svg
 std::string to_dot(const Tensor& y);
 
-// A line for each leaf and op: number, op, shape, dtype, the bytes of its result (0 for a leaf) if somebody (the graph, a variable)
-// still holds them, each block of memory counted once, and the numbers of its inputs. The last line is the sum.
+// A line for each leaf and op: number, op, shape, dtype, the bytes of its result (0 for a leaf) if somebody (the graph,
+// a variable) still holds them, each block of memory counted once,
+// and the numbers of its inputs. The last line is the sum.
 std::string graph_table(const Tensor& y);
 
 }  // namespace gradus

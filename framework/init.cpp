@@ -68,8 +68,8 @@ void normal(const Tensor& x, double mean, double std) {
 void truncated_normal(const Tensor& x, double mean, double std, double low, double high) {
   const auto below = [&](double v) { return std::erfc((mean - v) / (std * std::sqrt(2.0))) / 2; };
   if (!(std > 0 && below(high) - below(low) >= 1e-3)) {
-    throw ConfigError(fmt::format("init::truncated_normal: [{}, {}] holds too little of a normal of mean {}, std {}", low,
-                                  high, mean, std));
+    throw ConfigError(fmt::format("init::truncated_normal: [{}, {}] holds too little of a normal of mean {}, std {}",
+                                  low, high, mean, std));
   }
   NoGrad guard;
   if (skipped) return;

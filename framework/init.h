@@ -1,12 +1,12 @@
 #pragma once
-// Initial values, written in place and drawn from default_generator(). Each fills one tensor; those that take a model refill
-// each of its parameters that has at least two axes (weights and tables, neither biases nor norms).
+// Initial values, written in place and drawn from default_generator(). Each fills one tensor; those that take a model
+// refill each of its parameters that has at least two axes (weights and tables, neither biases nor norms).
 #include "framework/module.h"
 
 namespace gradus::init {
 
-// While alive, the layers that this thread makes start from 0 and nothing is drawn at random, also not by the functions below:
-// for a model that is loaded next.
+// While alive, the layers that this thread makes start from 0 and nothing is drawn at random, also not by the functions
+// below: for a model that is loaded next.
 class Skip {
  public:
   Skip();

@@ -8,12 +8,14 @@ struct CrossEntropyOptions {
   std::int64_t ignore_index = -100;
   double label_smoothing = 0;  // in [0, 1]: ConfigError
 };
-// Mean over the targets that count of -log softmax(logits)[target], smoothed as in Szegedy et al. 2016 (section 7) over all
-// classes. logits (..., C), targets (...) of int64 -> (). No target counts: 0, with gradient 0.
+// Mean over the targets that count of -log softmax(logits)[target], smoothed as in Szegedy et al. 2016 (section 7) over
+// all classes. logits (..., C), targets (...) of int64 -> (). No target counts: 0, with gradient 0.
 Tensor cross_entropy(const Tensor& logits, const Tensor& targets, const CrossEntropyOptions& options = {});
-// cross_entropy(linear(x, W, b), targets), but the logits of all rows never exist at one time, and a row whose target is
-// ignored costs nothing. x (..., k), W (C, k), b (C) or undefined, targets (...) -> (). The gradients are made in forward.
-Tensor linear_cross_entropy(const Tensor& x, const Tensor& W, const Tensor& b, const Tensor& targets, const CrossEntropyOptions& options = {});
+// cross_entropy(linear(x, W, b), targets), but the logits of all rows never exist at one time, and a row whose target
+// is ignored costs nothing. x (..., k), W (C, k), b (C) or undefined, targets (...) -> ().
+// The gradients are made in forward.
+Tensor linear_cross_entropy(const Tensor& x, const Tensor& W, const Tensor& b, const Tensor& targets,
+                            const CrossEntropyOptions& options = {});
 // Mean over the targets that count of -log_probabilities[target]; log_probabilities (..., C), targets (...) -> ().
 Tensor nll(const Tensor& log_probabilities, const Tensor& targets, std::int64_t ignore_index = -100);
 // How the losses below become the result. batchmean: their sum divided by the size of their axis 0.

@@ -94,7 +94,8 @@ void walk(T& field, const std::string& name, Members& out, std::size_t parent) {
       for (auto& f : field) walk(f, join(name, std::to_string(i++)), out, part);
     } else {
       static_assert(std::is_copy_constructible_v<typename T::value_type>,
-                    "a container in this model hides layers: use a std::vector, std::array or std::tuple of aggregates");
+                    "a container in this model hides layers: use a std::vector, std::array or std::tuple of "
+                    "aggregates");
     }
   } else if constexpr (reflect::is_aggregate<T>) {
     open();
@@ -104,8 +105,9 @@ void walk(T& field, const std::string& name, Members& out, std::size_t parent) {
   } else {
     // Parameters can't be copied, so whatever hides some can't either.
     static_assert(!std::is_class_v<T> || (std::is_copy_constructible_v<T> && !can_hold_tensors<T>()),
-                  "a field of this model hides a layer: a layer must be an aggregate (a struct with public fields and no "
-                  "constructors) or have members(), and is held by value or in a std::vector, std::array or std::tuple");
+                  "a field of this model hides a layer: a layer must be an aggregate (a struct with public fields and "
+                  "no constructors) or have members(), and is held by value or in a std::vector, std::array or "
+                  "std::tuple");
   }
 }
 
@@ -151,7 +153,8 @@ T clone(const T& field, Copies& copies) {
     for (const auto& f : field) out.push_back(clone(f, copies));
     return out;
   } else {
-    static_assert(reflect::is_aggregate<T>, "a layer that is not an aggregate needs a member clone() const to be cloned");
+    static_assert(reflect::is_aggregate<T>,
+                  "a layer that is not an aggregate needs a member clone() const to be cloned");
     return reflect::fields(field, each);
   }
 }
@@ -197,8 +200,8 @@ template <Model M>
 StateDict state_dict(const M& model) {
   return detail::state_dict(detail::members(model));
 }
-// Copies the values of `state` into the model. ConfigError that lists every name that is missing or unexpected and every
-// shape or dtype that differs; then nothing was changed.
+// Copies the values of `state` into the model. ConfigError that lists every name that is missing or unexpected and
+// every shape or dtype that differs; then nothing was changed.
 template <Model M>
 void load_state_dict(const M& model, const StateDict& state) {
   detail::load_state_dict(detail::members(model), state);

@@ -20,7 +20,10 @@ std::int64_t live_nodes() { return node_count; }
 // ---- nodes
 
 Node::Node(const char* op_, const Array& output)
-    : op(op_), number(next_number.fetch_add(1, std::memory_order_relaxed)), shape(output.shape()), dtype(output.dtype()) {
+    : op(op_),
+      number(next_number.fetch_add(1, std::memory_order_relaxed)),
+      shape(output.shape()),
+      dtype(output.dtype()) {
   node_count.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -43,10 +46,13 @@ void Node::check_versions() const {
   const auto reject = [&](std::size_t i) {
     const Node* input = i < inputs.size() ? inputs[i].get() : nullptr;
     const std::string what = i == inputs.size() ? "its result" : fmt::format("its input {}", i);
-    const std::string shown = input ? fmt::format(" {}{}{},", input->shape.str(), input->is_leaf() && !input->name().empty() ? "  " : "",
-                                                  input->is_leaf() ? input->name() : "") : ",";
-    throw VersionError(fmt::format("{}: {}{} which backward may need, was changed after forward (an optimiser step or assign() "
-                                   "between forward and backward?)", op, what, shown));
+    const std::string shown =
+        input ? fmt::format(" {}{}{},", input->shape.str(), input->is_leaf() && !input->name().empty() ? "  " : "",
+                            input->is_leaf() ? input->name() : "")
+              : ",";
+    throw VersionError(
+        fmt::format("{}: {}{} which backward may need, was changed after forward (an optimiser step or assign() "
+                    "between forward and backward?)", op, what, shown));
   };
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (inputs[i] && inputs[i]->is_leaf() && inputs[i]->freed) reject(i);
@@ -110,7 +116,7 @@ bool Self::needs(std::size_t input) const {
 
 namespace {
 thread_local Observer* observer = nullptr;  // the innermost
-thread_local int unobserved = 0;            // how many Unobserved live; the chain stays whole meanwhile: one of it may die
+thread_local int unobserved = 0;  // how many Unobserved live; the chain stays whole meanwhile: one of it may die
 thread_local Captured* captured = nullptr;
 }  // namespace
 
@@ -178,7 +184,9 @@ Tensor record_node(const char* op, Array output, const Tensor* inputs, std::size
   auto node = std::make_shared<Node>(op, output);
   node->inputs.reserve(n);
   node->seen.reserve(n + 1);
-  const auto see = [&](const Array& a, std::size_t which) { node->seen.push_back({a.storage(), a.storage()->version(), which}); };
+  const auto see = [&](const Array& a, std::size_t which) {
+    node->seen.push_back({a.storage(), a.storage()->version(), which});
+  };
   for (std::size_t i = 0; i < n; ++i) {
     node->inputs.push_back(inputs[i].node());
     if (inputs[i].defined()) see(inputs[i].array(), i);
@@ -193,7 +201,9 @@ Tensor record_node(const char* op, Array output, const Tensor* inputs, std::size
 }  // namespace detail
 
 Tensor record(const char* op, Array output, const std::vector<Tensor>& inputs, BackwardFunction backward) {
-  if (!detail::wants_graph(inputs.data(), inputs.size())) return detail::plain(op, std::move(output), inputs.data(), inputs.size());
+  if (!detail::wants_graph(inputs.data(), inputs.size())) {
+    return detail::plain(op, std::move(output), inputs.data(), inputs.size());
+  }
   return detail::record_node(op, std::move(output), inputs.data(), inputs.size(), std::move(backward));
 }
 

@@ -8,8 +8,8 @@
 
 namespace gradus {
 
-// What few tensors have: a name, hooks on their gradient. A leaf's lies at its node, and at the tensor while it has none; one
-// lock for all of them, since threads may share a leaf.
+// What few tensors have: a name, hooks on their gradient. A leaf's lies at its node, and at the tensor while it has
+// none; one lock for all of them, since threads may share a leaf.
 struct Extra {
   std::string name;
   std::vector<std::weak_ptr<const std::function<Tensor(const Tensor& g)>>> hooks;
@@ -54,8 +54,8 @@ class Node {
 // Drops a reference without recursion, however long the chain of nodes that dies with it.
 void bury(std::shared_ptr<Node> node) noexcept;
 
-// Every node that the roots were made from, themselves included, each once; what lies behind a border is left out. Iterative: a
-// chain may be a million long.
+// Every node that the roots were made from, themselves included, each once; what lies behind a border is left out.
+// Iterative: a chain may be a million long.
 std::vector<std::shared_ptr<Node>> reachable(const std::vector<std::shared_ptr<Node>>& roots,
                                              const std::unordered_set<const Node*>& borders = {});
 
@@ -70,8 +70,8 @@ class Unobserved {
   Unobserved& operator=(const Unobserved&) = delete;
 };
 
-// While alive, collects the tensors that this thread's ops read, that require a gradient and existed before: what a function
-// run under NoGrad captures.
+// While alive, collects the tensors that this thread's ops read, that require a gradient and existed before:
+// what a function run under NoGrad captures.
 class Captured {
  public:
   Captured();
@@ -90,9 +90,10 @@ class Captured {
 };
 
 namespace detail {
-// As grad, but for the step from these inputs alone: where one was made from another, that path is not walked, and no hook of
-// theirs runs. An input that requires no gradient, or was there before, gets an undefined one.
-Gradients grad_up_to(const Tensor& output, const std::vector<Tensor>& inputs, const Tensor& g, Tensor::BackwardOptions options);
+// As grad, but for the step from these inputs alone: where one was made from another, that path is not walked, and no
+// hook of theirs runs. An input that requires no gradient, or was there before, gets an undefined one.
+Gradients grad_up_to(const Tensor& output, const std::vector<Tensor>& inputs, const Tensor& g,
+                     Tensor::BackwardOptions options);
 }  // namespace detail
 
 }  // namespace gradus

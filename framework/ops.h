@@ -27,7 +27,8 @@ Tensor randn(const Shape& shape, DType dtype = float32, Generator& generator = d
 Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, Generator& generator = default_generator());
 // ids (...) of int64 in [0, classes) -> (..., classes). IndexError with position and value.
 Tensor one_hot(const Tensor& ids, std::int64_t classes, DType dtype = float32);
-// Axes x (n), y (m), ... -> as many grids (n, m, ...), grid k the values of axis k ("ij" order). Views; an axis may be ().
+// Axes x (n), y (m), ... -> as many grids (n, m, ...), grid k the values of axis k ("ij" order).
+// Views; an axis may be ().
 std::vector<Tensor> meshgrid(const std::vector<Tensor>& axes);
 // Conversion; differentiable between float32 and float64. To int64: truncates, saturates, NaN becomes 0.
 Tensor to(const Tensor& x, DType dtype);
@@ -159,8 +160,8 @@ Tensor argsort(const Tensor& x, std::int64_t axis = -1, bool descending = false)
 Tensor median(const Tensor& x);
 Tensor median(const Tensor& x, std::int64_t axis, bool keepdim = false);
 Tensor cumsum(const Tensor& x, std::int64_t axis);
-// How often each value 0, 1, ... of x (n) of int64 occurs, or the sum of its weights (n): as long as the largest value asks
-// for, at least minlength. IndexError when a value is negative.
+// How often each value 0, 1, ... of x (n) of int64 occurs, or the sum of its weights (n): as long as the largest value
+// asks for, at least minlength. IndexError when a value is negative.
 Tensor bincount(const Tensor& x, const Tensor& weights = {}, std::int64_t minlength = 0);
 Tensor cumprod(const Tensor& x, std::int64_t axis);       // gradient as prod's
 Tensor logcumsumexp(const Tensor& x, std::int64_t axis);  // log(cumsum(exp(x))); of only -inf: -inf, gradient 0
@@ -168,20 +169,22 @@ Tensor logcumsumexp(const Tensor& x, std::int64_t axis);  // log(cumsum(exp(x)))
 Tensor sum_to(const Tensor& x, const Shape& shape);
 
 // ---- products
-// (..., m, k) @ (..., k, n) -> (..., m, n), leading axes broadcast; 1-d operands as in NumPy. Transposed views cost no copy.
+// (..., m, k) @ (..., k, n) -> (..., m, n), leading axes broadcast; 1-d operands as in NumPy.
+// Transposed views cost no copy.
 Tensor matmul(const Tensor& a, const Tensor& b);
 // y = x Wᵀ + b     x (..., in), W (out, in), b (out) or undefined -> (..., out)
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
-// Sums of products over named axes: einsum("bhqd,bhkd->bhqk", {q, k}), or with names between spaces, "time in, out in -> time out".
-// A name twice on one operand is its diagonal, "..." any axes (broadcast from the last one), an axis of size 1 fits any size.
-// Without "->" the result has "..." and the names that occur once, sorted. From left to right, as matrix products where there are
-// sums. ConfigError for the equation, ShapeError for sizes. framework/einsum.h has the form that is checked at compile time.
+// Sums of products over named axes: einsum("bhqd,bhkd->bhqk", {q, k}), or with names between spaces,
+// "time in, out in -> time out". A name twice on one operand is its diagonal, "..." any axes (broadcast from the last
+// one), an axis of size 1 fits any size. Without "->" the result has "..." and the names that occur once, sorted. From
+// left to right, as matrix products where there are sums. ConfigError for the equation, ShapeError for sizes.
+// framework/einsum.h has the form that is checked at compile time.
 Tensor einsum(const std::string& equation, const std::vector<Tensor>& operands);
 Tensor dot(const Tensor& a, const Tensor& b);    // (n), (n) -> ()
 Tensor outer(const Tensor& a, const Tensor& b);  // (n), (m) -> (n, m)
 Tensor bmm(const Tensor& a, const Tensor& b);    // (b, m, k), (b, k, n) -> (b, m, n), nothing broadcast
-// Sums over pairs of axes: axes_a[i] of a with axes_b[i] of b, of equal sizes -> (rest of a, rest of b). With a number: the last
-// `axes` of a with the first of b.
+// Sums over pairs of axes: axes_a[i] of a with axes_b[i] of b, of equal sizes -> (rest of a, rest of b). With a number:
+// the last `axes` of a with the first of b.
 Tensor tensordot(const Tensor& a, const Tensor& b, const Dims& axes_a, const Dims& axes_b);
 Tensor tensordot(const Tensor& a, const Tensor& b, std::int64_t axes = 2);
 
@@ -199,9 +202,9 @@ struct BatchNormOptions {
   bool training = false;                       // by x's own statistics; so too when there are none running
   double eps = 1e-5;
 };
-// Each channel of x (N, C, ...) over all axes but its own (Ioffe & Szegedy 2015): (x - mean) / sqrt(var + eps) * weight +
-// bias; weight, bias (C) or undefined. Running statistics are read, never changed. ShapeError in training on one value a
-// channel.
+// Each channel of x (N, C, ...) over all axes but its own (Ioffe & Szegedy 2015):
+// (x - mean) / sqrt(var + eps) * weight + bias; weight, bias (C) or undefined. Running statistics are read, never
+// changed. ShapeError in training on one value a channel.
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const BatchNormOptions& options = {});
 // The same over each image's groups of C / groups channels (Wu & He 2018).
 Tensor group_norm(const Tensor& x, std::int64_t groups, const Tensor& weight = {}, const Tensor& bias = {},
@@ -212,7 +215,8 @@ Tensor instance_norm(const Tensor& x, const Tensor& weight = {}, const Tensor& b
 Tensor dropout(const Tensor& x, double p, bool training = true, Generator& generator = default_generator());
 
 // ---- tables and attention
-// Rows of weight (V, d) by ids (...) of int64 -> (..., d). IndexError with position and value; padding_idx gets no gradient.
+// Rows of weight (V, d) by ids (...) of int64 -> (..., d). IndexError with position and value;
+// padding_idx gets no gradient.
 Tensor embedding(const Tensor& ids, const Tensor& weight, std::int64_t padding_idx = -1);
 struct AttentionOptions {
   Tensor mask = {};            // boolean, broadcasts to (b, h, t, s); true = may attend
@@ -224,9 +228,10 @@ struct AttentionOptions {
 };
 // softmax(q kᵀ scale + bias) v (Vaswani et al. 2017, 3.2.1)   q (b,h,t,d), k (b,h,s,d), v (b,h,s,e) -> (b,h,t,e)
 // A query that may attend nothing gives 0, with gradient 0. Without a bias, never holds a (t, s) matrix of all heads.
-// NaN in a key that no query may attend changes nothing; in one that some may attend it stays with these, but reaches all
-// queries when there is a bias, or e is not d, or a gradient of the gradient.
-Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options = {});
+// NaN in a key that no query may attend changes nothing; in one that some may attend it stays with these, but reaches
+// all queries when there is a bias, or e is not d, or a gradient of the gradient.
+Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v,
+                                    const AttentionOptions& options = {});
 // The weights alone, (b,h,t,s), after dropout; differentiable: attention = attention_weights(...) @ v.
 Tensor attention_weights(const Tensor& q, const Tensor& k, const AttentionOptions& options = {});
 // Rotary positions (Su et al. 2021, 3.4.2): x (..., t, d), d even; elements 2i and 2i + 1 of row p are turned by
@@ -241,16 +246,18 @@ Tensor permute(const Tensor& x, const Dims& order);
 Tensor squeeze(const Tensor& x, std::int64_t axis);   // ShapeError unless that size is 1
 Tensor unsqueeze(const Tensor& x, std::int64_t axis); // axis in the result
 Tensor expand(const Tensor& x, const Shape& shape);   // -1 keeps a size
-// Elements start, start + step, ... before end along an axis; negative ends count from the back, too large ones are clipped.
+// Elements start, start + step, ... before end along an axis; negative ends count from the back,
+// too large ones are clipped.
 Tensor slice(const Tensor& x, std::int64_t axis, std::int64_t start, std::int64_t end, std::int64_t step = 1);
 Tensor select(const Tensor& x, std::int64_t axis, std::int64_t index);  // the axis disappears
 Tensor movedim(const Tensor& x, std::int64_t from, std::int64_t to);  // the others keep their order
 Tensor movedim(const Tensor& x, const Dims& from, const Dims& to);
-Tensor flatten(const Tensor& x, std::int64_t first = 0, std::int64_t last = -1);  // axes first .. last become one; () becomes (1)
+// Axes first .. last become one; () becomes (1).
+Tensor flatten(const Tensor& x, std::int64_t first = 0, std::int64_t last = -1);
 // Elements (i, i + offset) of two axes, which give way to one at the end.
 Tensor diagonal(const Tensor& x, std::int64_t offset = 0, std::int64_t axis1 = 0, std::int64_t axis2 = 1);
-// Windows of `size` elements that start every `step` elements of an axis (length n): the axis gets (n - size) / step + 1
-// elements, and a new last axis holds the windows. A view; ShapeError when size > n.
+// Windows of `size` elements that start every `step` elements of an axis (length n): the axis gets
+// (n - size) / step + 1 elements, and a new last axis holds the windows. A view; ShapeError when size > n.
 Tensor unfold(const Tensor& x, std::int64_t axis, std::int64_t size, std::int64_t step);
 std::vector<Tensor> split(const Tensor& x, std::int64_t size, std::int64_t axis = 0);  // the last one may be shorter
 std::vector<Tensor> split(const Tensor& x, const Dims& sizes, std::int64_t axis = 0);
@@ -260,19 +267,22 @@ Tensor stack(const std::vector<Tensor>& xs, std::int64_t axis = 0);
 Tensor contiguous(const Tensor& x);
 
 // ---- shapes: copies in another order
-Tensor diag(const Tensor& x, std::int64_t offset = 0);  // a vector -> the matrix with that diagonal; a matrix -> its diagonal
+// A vector -> the matrix with that diagonal; a matrix -> its diagonal.
+Tensor diag(const Tensor& x, std::int64_t offset = 0);
 Tensor flip(const Tensor& x, const Axes& axes);
 // Element i moves to i + shift, around the end; without axes, of x as one row.
 Tensor roll(const Tensor& x, std::int64_t shift);
 Tensor roll(const Tensor& x, const Dims& shifts, const Dims& axes);
-// x counts[i] times along axis i, as torch.Tensor.repeat; more counts than axes add axes in front. tile: fewer are 1 in front.
+// x counts[i] times along axis i, as torch.Tensor.repeat; more counts than axes add axes in front.
+// tile: fewer are 1 in front.
 Tensor repeat(const Tensor& x, const Dims& counts);
 Tensor tile(const Tensor& x, const Dims& counts);
 // Each element `repeats` times in its place: a b -> a a b b; or element i as often as repeats[i] says, (n) of int64.
 Tensor repeat_interleave(const Tensor& x, std::int64_t repeats, std::int64_t axis);
 Tensor repeat_interleave(const Tensor& x, const Tensor& repeats, std::int64_t axis);
-// (before, after) for each of the last pairs.size() axes, in the order of the axes: pad(x, {{1, 1}, {2, 0}}) puts a row above
-// and below and two columns in front. reflect (a b c -> c b a b c, pads < the size) and replicate (a a a b c) read x again.
+// (before, after) for each of the last pairs.size() axes, in the order of the axes: pad(x, {{1, 1}, {2, 0}}) puts a row
+// above and below and two columns in front. reflect (a b c -> c b a b c, pads < the size) and replicate (a a a b c)
+// read x again.
 enum class Padding { constant, reflect, replicate };
 Tensor pad(const Tensor& x, const std::vector<std::pair<std::int64_t, std::int64_t>>& pairs,
            Padding mode = Padding::constant, double value = 0);
@@ -285,17 +295,21 @@ Tensor gather(const Tensor& x, std::int64_t axis, const Tensor& index);
 Tensor scatter_add(const Tensor& x, std::int64_t axis, const Tensor& index, const Tensor& src);
 // gather whose other axes broadcast (NumPy's take_along_axis): x and index have the same number of axes.
 Tensor take_along(const Tensor& x, std::int64_t axis, const Tensor& index);
-// x with out[i][index[i][j]] = src[i][j] (axis 1); index and src have one shape. At an index that occurs twice the last one in
-// row-major order is written and alone has a gradient.
+// x with out[i][index[i][j]] = src[i][j] (axis 1); index and src have one shape. At an index that occurs twice the last
+// one in row-major order is written and alone has a gradient.
 Tensor scatter(const Tensor& x, std::int64_t axis, const Tensor& index, const Tensor& src);
-// x with `values` at [indices[0], indices[1], ...] of its first axes: the indices broadcast to one shape, values to that shape
-// and x's other axes. accumulate: added. Otherwise the last of several at one place is written, as in scatter.
+// x with `values` at [indices[0], indices[1], ...] of its first axes: the indices broadcast to one shape, values to
+// that shape and x's other axes. accumulate: added. Otherwise the last of several at one place is written,
+// as in scatter.
 Tensor index_put(const Tensor& x, const std::vector<Tensor>& indices, const Tensor& values, bool accumulate = false);
-// x with src (broadcast) in slice(x, axis, start, end, step). To write into a buffer itself: slice(buffer, ...).assign(src).
-Tensor slice_scatter(const Tensor& x, const Tensor& src, std::int64_t axis, std::int64_t start, std::int64_t end, std::int64_t step = 1);
+// x with src (broadcast) in slice(x, axis, start, end, step). To write into a buffer itself:
+// slice(buffer, ...).assign(src).
+Tensor slice_scatter(const Tensor& x, const Tensor& src, std::int64_t axis, std::int64_t start, std::int64_t end,
+                     std::int64_t step = 1);
 // The elements of x where mask (boolean) is true, in row-major order -> (count); x and mask broadcast.
 Tensor masked_select(const Tensor& x, const Tensor& mask);
-Tensor nonzero(const Tensor& x);  // the positions of elements other than 0, in row-major order -> (count, rank); NaN is not 0
+// The positions of elements other than 0, in row-major order -> (count, rank); NaN is not 0.
+Tensor nonzero(const Tensor& x);
 struct Unique {
   Tensor values;   // (n), ascending; every NaN by itself, at the end
   Tensor inverse;  // x's shape: x = values[inverse]

@@ -45,7 +45,8 @@ class Printer {
         if (m > 0) smallest = std::min(smallest, m);
         format_.whole = format_.whole && v == std::trunc(v);
       });
-      format_.scientific = largest >= 1e8 || (smallest < 1e-4 && smallest < INFINITY) || (largest / smallest > 1e3 && smallest < 1e-3);
+      format_.scientific = largest >= 1e8 || (smallest < 1e-4 && smallest < INFINITY) ||
+          (largest / smallest > 1e3 && smallest < 1e-3);
     }
     visit(0, a_.data<T>(), [&](T v) { width_ = std::max(width_, format_(v).size()); });
     format_.width = width_;
@@ -77,7 +78,8 @@ class Printer {
   std::string block(std::size_t axis, const T* p, std::size_t indent) const {
     if (axis == a_.rank()) return format_(*p);
     const bool innermost = axis + 1 == a_.rank();
-    const std::string gap = innermost ? ", " : "," + std::string(a_.rank() - axis - 1, '\n') + std::string(indent + 1, ' ');
+    const std::string gap = innermost ? ", "
+                                      : "," + std::string(a_.rank() - axis - 1, '\n') + std::string(indent + 1, ' ');
     std::string out = "[";
     for (auto i : shown(a_.shape()[axis])) {
       if (out.size() > 1) out += gap;

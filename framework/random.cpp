@@ -25,7 +25,8 @@ double Generator::uniform() {
 std::int64_t Generator::below(std::int64_t n) {
   if (n < 1) throw ConfigError(fmt::format("below: no integer lies in [0, {})", n));
   const auto bound = static_cast<std::uint64_t>(n);
-  const std::uint64_t limit = ~std::uint64_t{0} - (~std::uint64_t{0} % bound + 1) % bound;  // the largest multiple of n, less 1
+  // the largest multiple of n, less 1
+  const std::uint64_t limit = ~std::uint64_t{0} - (~std::uint64_t{0} % bound + 1) % bound;
   for (;;) {
     const auto draws = kernels::philox4x32(seed_, reserve(2).offset / 4);
     const std::uint64_t value = std::uint64_t{draws[0]} << 32 | draws[1];

@@ -25,7 +25,8 @@ class Generator {
   std::uint64_t seed_, offset_ = 0;
 };
 
-// What initialisers, dropout, rand and randn draw from when no other generator is given. One for the process; safe to share.
+// What initialisers, dropout, rand and randn draw from when no other generator is given.
+// One for the process; safe to share.
 Generator& default_generator();
 void manual_seed(std::uint64_t seed);
 

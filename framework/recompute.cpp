@@ -20,7 +20,8 @@ struct Replay {
 Tensor checkpoint(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs) {
   if (!grad_enabled()) return f(inputs);
   const Generator::State stream = default_generator().state();
-  // Results under NoGrad require no gradient, so what does among the operands comes from outside: inputs, and what f captured.
+  // Results under NoGrad require no gradient, so what does among the operands comes from outside:
+  // inputs, and what f captured.
   Captured captured;
   Tensor y;
   {

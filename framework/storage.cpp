@@ -87,7 +87,9 @@ BlockCache& cache() {
 
 }  // namespace
 
-Storage::Storage(std::size_t bytes) : data_(nullptr), bytes_(BlockCache::round_up(bytes)) { data_ = cache().take(bytes_); }
+Storage::Storage(std::size_t bytes) : data_(nullptr), bytes_(BlockCache::round_up(bytes)) {
+  data_ = cache().take(bytes_);
+}
 Storage::~Storage() { cache().give(data_, bytes_); }
 
 MemoryStats memory_stats() { return cache().stats(); }

@@ -7,6 +7,7 @@
 
 #include "framework/error.h"
 #include "framework/node.h"
+#include "framework/ops/check.h"
 
 namespace gradus {
 
@@ -36,14 +37,16 @@ Tensor::Tensor(Array array, std::shared_ptr<Node> made_by) : impl_(std::make_sha
 void Tensor::reject_undefined() { throw DTypeError("an undefined tensor was used as a value"); }
 
 std::int64_t Tensor::size(std::int64_t axis) const {
-  return shape()[normalize_axis("size", axis, shape().size())];
+  return shape()[normalize_axis("size", axis, {{"tensor", *this}})];
 }
 
 bool Tensor::is_leaf() const { return !impl().node || impl().node->is_leaf(); }
 
 Tensor& Tensor::set_requires_grad(bool on) {
-  if (!is_leaf()) throw GradientError("set_requires_grad: only a leaf can be told; detach() the tensor first");
-  if (on && !is_float(dtype())) reject_dtype("set_requires_grad", "a floating-point tensor", dtype());
+  require<GradientError>(is_leaf(), "set_requires_grad", "only a leaf can be told; detach() the tensor first",
+                         {{"tensor", *this}});
+  require<DTypeError>(!on || is_float(dtype()), "set_requires_grad", "needs a floating-point tensor",
+                      {{"tensor", *this}});
   if (on && !impl_->node) {
     impl_->node = std::make_shared<Node>(nullptr, impl_->array);
     impl_->node->take(impl_->extra);
@@ -63,11 +66,10 @@ Tensor Tensor::grad() const { return impl().node ? impl().node->grad : Tensor();
 
 void Tensor::set_grad(const Tensor& g) const {
   if (!g.defined() && !impl().node) return;
-  if (!impl().node || !is_leaf()) throw GradientError("set_grad: only a leaf that requires a gradient has one");
-  if (g.defined() && (g.shape() != shape() || g.dtype() != dtype())) {
-    throw ShapeError(fmt::format("set_grad: the gradient must be like its tensor\n  tensor    {} {}  {}\n  gradient  {} {}",
-                                 shape().str(), gradus::name(dtype()), name(), g.shape().str(), gradus::name(g.dtype())));
-  }
+  require<GradientError>(impl().node && is_leaf(), "set_grad", "only a leaf that requires a gradient has one",
+                         {{"tensor", *this}, {"gradient", g}});
+  require(!g.defined() || (g.shape() == shape() && g.dtype() == dtype()), "set_grad",
+          "the gradient must be like its tensor", {{"tensor", *this}, {"gradient", g}});
   impl_->node->grad = g;
 }
 
@@ -105,27 +107,27 @@ bool overlaps(const Array& a) {
 }  // namespace
 
 void Tensor::assign(const Tensor& values) const {
-  if (!is_leaf()) throw GradientError("assign: this tensor is the result of an op; only leaves can be overwritten");
-  if (requires_grad() && grad_enabled()) {
-    throw GradientError("assign: a tensor that requires a gradient can be overwritten only under NoGrad");
-  }
-  if (!broadcasts_to(values.shape(), shape())) {
-    throw ShapeError(fmt::format("assign: the values must broadcast to the tensor\n  tensor  {}  {}\n  values  {}",
-                                 shape().str(), name(), values.shape().str()));
-  }
+  const auto operands = {Operand{"tensor", *this}, Operand{"values", values}};
+  require_defined("assign", operands);
+  require<GradientError>(is_leaf(), "assign", "this tensor is the result of an op; only leaves can be overwritten",
+                         operands);
+  require<GradientError>(!requires_grad() || !grad_enabled(), "assign",
+                         "a tensor that requires a gradient can be overwritten only under NoGrad", operands);
+  require(broadcasts_to(values.shape(), shape()), "assign", "the values must broadcast to the tensor", operands);
   Array view = array();
-  if (overlaps(view)) {
-    throw ShapeError(fmt::format("assign: elements of this view share a place (it is expanded or unfolded); "
-                                 "write to what it is a view of\n  tensor  {}  {}\n  values  {}",
-                                 shape().str(), name(), values.shape().str()));
-  }
+  require(!overlaps(view), "assign",
+          "elements of this view share a place (it is expanded or unfolded); write to what it is a view of", operands);
   copy_into(view, values.array());
 }
 
 void Tensor::set_array(Array array) const {
-  if (!is_leaf()) throw GradientError("set_array: this tensor is the result of an op; only leaves can be exchanged");
+  const Tensor given(array);
+  const auto operands = {Operand{"tensor", *this}, Operand{"array", given}};
+  require<GradientError>(is_leaf(), "set_array", "this tensor is the result of an op; only leaves can be exchanged",
+                         operands);
   if (impl().node) {
-    if (!is_float(array.dtype())) reject_dtype("set_array", "a floating-point array for a learned tensor", array.dtype());
+    require<DTypeError>(is_float(array.dtype()), "set_array", "needs a floating-point array for a learned tensor",
+                        operands);
     const auto old = std::exchange(impl_->node, std::make_shared<Node>(nullptr, array));
     old->freed = true;
     impl_->node->take(old->extra);
@@ -160,11 +162,12 @@ Buffer::Buffer(const Tensor& initial) {
 }
 
 namespace detail {
-void reject_values(const char* what, std::int64_t given, const Shape& shape) {
-  throw ShapeError(fmt::format("{} of {} values does not fill shape {}", what, given, shape.str()));
+void require_values(const char* op, const char* what, std::size_t given, const Shape& shape) {
+  if (static_cast<std::int64_t>(given) == numel(op, shape, {})) return;
+  throw ShapeError(fmt::format("{}: {} of {} values does not fill shape {}", op, what, given, shape.str()));
 }
 Array item_array(const Tensor& x) {
-  if (x.numel() != 1) throw ShapeError(fmt::format("item: needs a tensor of one element, got shape {}", x.shape().str()));
+  require(x.numel() == 1, "item", "needs a tensor of one element", {{"tensor", x}});
   return x.array();
 }
 }  // namespace detail

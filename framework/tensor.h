@@ -49,9 +49,10 @@ class Tensor {
 
   // d(this)/d(leaf) is added to grad() of every leaf that this was computed from. The seed is 1 for one element, else
   // `gradient` must be given with this shape. The graph is freed unless retain_graph; with create_graph the gradients
-  // are themselves part of a graph: since that holds its leaves, and a leaf its grad(), none of them is ever freed until
-  // zero_grad() (grad() of autograd.h has no such cycle). GradientError, GraphFreedError, VersionError: nothing was added
-  // anywhere. Several threads may run backward towards the same leaves at once, each through a graph of its own.
+  // are themselves part of a graph: since that holds its leaves, and a leaf its grad(), none of them is ever freed
+  // until zero_grad() (grad() of autograd.h has no such cycle). GradientError, GraphFreedError, VersionError: nothing
+  // was added anywhere. Several threads may run backward towards the same leaves at once, each through a graph of its
+  // own.
   struct BackwardOptions {
     bool retain_graph = false, create_graph = false;
   };
@@ -61,7 +62,8 @@ class Tensor {
 
   // Overwrites the values in place (broadcast, converted). Leaves only, and under NoGrad when it requires a gradient;
   // every alias sees it, and a backward that needed the old values is refused.
-  // Views of what needs no gradient are leaves too: slice(buffer, 0, 2, 5).assign(rows), select(buffer, 0, 1).assign(row).
+  // Views of what needs no gradient are leaves too: slice(buffer, 0, 2, 5).assign(rows),
+  // select(buffer, 0, 1).assign(row).
   // ShapeError for views whose elements share a place (expand, unfold). reshape() and contiguous() of a view may be
   // copies: what is written there is not seen elsewhere.
   void assign(const Tensor& values) const;
@@ -156,7 +158,8 @@ std::ostream& operator<<(std::ostream& out, const Tensor& x);
 
 // ---- template definitions
 namespace detail {
-[[noreturn]] void reject_values(const char* what, std::int64_t given, const Shape& shape);
+// ShapeError unless `what`, of so many values, fills this shape.
+void require_values(const char* op, const char* what, std::size_t given, const Shape& shape);
 Array item_array(const Tensor& x);  // ShapeError unless x has one element
 }  // namespace detail
 
@@ -175,9 +178,7 @@ T Tensor::item() const {
 template <class T>
   requires std::is_arithmetic_v<T>
 Tensor from_vector(const std::vector<T>& values, const Shape& shape) {
-  if (static_cast<std::int64_t>(values.size()) != numel(shape)) {
-    detail::reject_values("from_vector", static_cast<std::int64_t>(values.size()), shape);
-  }
+  detail::require_values("from_vector", "a vector", values.size(), shape);
   using E = std::conditional_t<std::is_same_v<T, bool> || std::is_floating_point_v<T>, T, std::int64_t>;
   Array a = Array::empty(shape, dtype_of<E>);
   std::copy(values.begin(), values.end(), a.mutable_data<E>());
@@ -203,9 +204,7 @@ Tensor tensor(std::initializer_list<std::initializer_list<T>> rows, DType dtype)
                     rows.size() ? static_cast<std::int64_t>(rows.begin()->size()) : 0};
   std::vector<T> values;
   for (const auto& row : rows) {
-    if (static_cast<std::int64_t>(row.size()) != shape[1]) {
-      detail::reject_values("tensor: a row", static_cast<std::int64_t>(row.size()), shape);
-    }
+    detail::require_values("tensor", "a row", row.size(), {shape[1]});
     values.insert(values.end(), row.begin(), row.end());
   }
   return Tensor(cast(from_vector(values, shape).array(), dtype));

@@ -21,10 +21,11 @@ template <class E>
 Tensor from_xtensor(const xt::xexpression<E>& expression) {
   const auto& e = expression.derived_cast();
   using T = typename E::value_type;
-  static_assert(std::is_same_v<T, float> || std::is_same_v<T, double> || std::is_same_v<T, std::int64_t> || std::is_same_v<T, bool>,
-                "Gradus tensors hold float, double, std::int64_t or bool");
+  static_assert(std::is_same_v<T, float> || std::is_same_v<T, double> || std::is_same_v<T, std::int64_t> ||
+                std::is_same_v<T, bool>, "Gradus tensors hold float, double, std::int64_t or bool");
   Array a = Array::empty(Shape(e.shape().begin(), e.shape().end()), dtype_of<T>);
-  std::copy(e.template begin<xt::layout_type::row_major>(), e.template end<xt::layout_type::row_major>(), a.mutable_data<T>());
+  std::copy(e.template begin<xt::layout_type::row_major>(), e.template end<xt::layout_type::row_major>(),
+            a.mutable_data<T>());
   return Tensor(std::move(a));
 }
 

@@ -130,8 +130,8 @@ double penalised(const BeamOptions& b, double log_probability, std::size_t lengt
   return log_probability / std::pow(b.gnmt ? (5 + n) / 6 : n, b.length_penalty);
 }
 
-// One step of a sentence: the best 2 * beam ways to go on. Those of the first `beam` that end are kept as hypotheses; the first
-// `beam` that do not are the next beams. Returns which beams these came from.
+// One step of a sentence: the best 2 * beam ways to go on. Those of the first `beam` that end are kept as hypotheses;
+// the first `beam` that do not are the next beams. Returns which beams these came from.
 std::vector<std::size_t> advance(Sentence& s, std::vector<Candidate> candidates, const BeamOptions& b,
                                  std::int64_t end) {
   std::stable_sort(candidates.begin(), candidates.end(),

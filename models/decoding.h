@@ -43,9 +43,11 @@ struct Hypothesis {
   double score;            // log probability over the penalty
   double log_probability;  // of all ids and the end
 };
-// For each row of the decoding its hypotheses, best first. A sentence is done when `beam` hypotheses that were among the best
-// `beam` of their step have ended. ConfigError for a beam below 1, n_best outside [1, beam], a penalty below 0.
-std::vector<std::vector<Hypothesis>> beam_search(Decoding& decoding, const BeamOptions& beam = {}, const DecodeOptions& options = {});
+// For each row of the decoding its hypotheses, best first. A sentence is done when `beam` hypotheses that were among
+// the best `beam` of their step have ended. ConfigError for a beam below 1, n_best outside [1, beam], a penalty
+// below 0.
+std::vector<std::vector<Hypothesis>> beam_search(Decoding& decoding, const BeamOptions& beam = {},
+                                                 const DecodeOptions& options = {});
 
 struct SampleOptions {
   double temperature = 1;

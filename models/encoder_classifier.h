@@ -22,7 +22,8 @@ struct EncoderClassifier {
   Dropout dropout{p};
   Encoder encoder{
       LayerConfig{
-          .d_model = d_model, .heads = heads, .d_ff = d_ff, .dropout = p, .norm_first = norm_first, .activation = Activation::gelu},
+          .d_model = d_model, .heads = heads, .d_ff = d_ff, .dropout = p, .norm_first = norm_first,
+          .activation = Activation::gelu},
       layers, norm_first};
   Linear pooler{d_model, d_model};
   Linear output{d_model, classes};

@@ -22,7 +22,8 @@ Tensor GPT::loss(const Tensor& ids, const Tensor& targets, const CrossEntropyOpt
 
 Tensor GPT::hidden(const Tensor& ids, std::vector<KeyValueCache>* past) const {
   if (past && past->size() != blocks.size()) {
-    throw ConfigError(fmt::format("GPT: past must hold a cache for each of the {} blocks, got {}", blocks.size(), past->size()));
+    throw ConfigError(fmt::format("GPT: past must hold a cache for each of the {} blocks, got {}", blocks.size(),
+                                  past->size()));
   }
   const std::int64_t first = past ? past->front().time() : 0;
   if (ids.dim() != 2 || ids.size(1) > block - first) {

@@ -8,7 +8,8 @@ namespace gradus::models {
 
 namespace {
 
-// A sublayer, its dropout, the residual connection and the norm (3.1): norm(x + f(x)), or x + f(norm(x)) when norm_first.
+// A sublayer, its dropout, the residual connection and the norm (3.1): norm(x + f(x)),
+// or x + f(norm(x)) when norm_first.
 template <class F>
 Tensor residual(const LayerConfig& config, const Tensor& x, const LayerNorm& norm, const Dropout& dropout, F sublayer) {
   if (config.norm_first) return x + dropout(sublayer(norm(x)));
@@ -47,13 +48,15 @@ Tensor DecoderLayer::operator()(const Tensor& x, const Tensor& mask, const Tenso
       [&](const Tensor& h) { return multihead_attn(h, memory, memory, {memory_mask}); });
 }
 
-Tensor DecoderLayer::step(const Tensor& x, KeyValueCache& past, const KeyValue& memory, const Tensor& memory_mask) const {
+Tensor DecoderLayer::step(const Tensor& x, KeyValueCache& past, const KeyValue& memory,
+                          const Tensor& memory_mask) const {
   return decode_layer(
       *this, x, [&](const Tensor& h) { return self_attn(h, past.append(self_attn.keys_values(h, h))); },
       [&](const Tensor& h) { return multihead_attn(h, memory, {memory_mask}); });
 }
 
-Tensor DecoderLayer::attention(const Tensor& x, const Tensor& mask, const Tensor& memory, const Tensor& memory_mask) const {
+Tensor DecoderLayer::attention(const Tensor& x, const Tensor& mask, const Tensor& memory,
+                               const Tensor& memory_mask) const {
   Tensor weights;  // (b,h,t,s)
   decode_layer(
       *this, x, [&](const Tensor& h) { return self_attn(h, h, h, {.mask = mask, .causal = true}); },
@@ -85,8 +88,10 @@ Tensor Transformer::operator()(const Tensor& source, const Tensor& target) const
   return logits(decode(target, encode(source), padding_mask(source)));
 }
 
-Tensor Transformer::loss(const Tensor& source, const Tensor& target, const Tensor& labels, const CrossEntropyOptions& options) const {
-  return linear_cross_entropy(decode(target, encode(source), padding_mask(source)), output_weight(), output.bias, labels, options);
+Tensor Transformer::loss(const Tensor& source, const Tensor& target, const Tensor& labels,
+                         const CrossEntropyOptions& options) const {
+  return linear_cross_entropy(decode(target, encode(source), padding_mask(source)), output_weight(), output.bias,
+                              labels, options);
 }
 
 Tensor Transformer::encode(const Tensor& source) const {
@@ -106,15 +111,20 @@ Tensor Transformer::attention(const Tensor& source, const Tensor& target) const 
   const Tensor memory = encode(source), source_mask = padding_mask(source), target_mask = padding_mask(target);
   Tensor h = embed_target(target);  // (b,t,d)
   if (decoder.layers.empty()) throw ConfigError("Transformer: attention needs a decoder layer, there is none");
-  for (std::size_t i = 0; i + 1 < decoder.layers.size(); ++i) h = decoder.layers[i](h, target_mask, memory, source_mask);
+  for (std::size_t i = 0; i + 1 < decoder.layers.size(); ++i) {
+    h = decoder.layers[i](h, target_mask, memory, source_mask);
+  }
   return decoder.layers.back().attention(h, target_mask, memory, source_mask);
 }
 
 const Tensor& Transformer::output_weight() const {
-  return tie == Tie::all ? source_embedding.weight : tie == Tie::target_output ? target_embedding.weight : output.weight;
+  return tie == Tie::all             ? source_embedding.weight
+         : tie == Tie::target_output ? target_embedding.weight
+                                     : output.weight;
 }
 
-Tensor Transformer::logits(const Tensor& h) const { return linear(h, output_weight(), output.bias); }  // (..., d) -> (..., V)
+// (..., d) -> (..., V)
+Tensor Transformer::logits(const Tensor& h) const { return linear(h, output_weight(), output.bias); }
 
 Tensor Transformer::padding_mask(const Tensor& ids) const {
   return unsqueeze(unsqueeze(ids != static_cast<double>(pad), 1), 1);  // (b,s) -> (b,1,1,s)

@@ -37,7 +37,8 @@ struct DecoderLayer {
 
   // (b,t,d), mask (b,1,1,t), memory (b,s,d), memory_mask (b,1,1,s) -> (b,t,d)
   Tensor operator()(const Tensor& x, const Tensor& mask, const Tensor& memory, const Tensor& memory_mask) const;
-  // The next position alone: x (b,1,d); past: this layer's own, of the positions before; memory: keys_values of multihead_attn.
+  // The next position alone: x (b,1,d); past: this layer's own, of the positions before;
+  // memory: keys_values of multihead_attn.
   Tensor step(const Tensor& x, KeyValueCache& past, const KeyValue& memory, const Tensor& memory_mask) const;
   // How much each position attends each position of the memory, mean over the heads: (b,t,s)
   Tensor attention(const Tensor& x, const Tensor& mask, const Tensor& memory, const Tensor& memory_mask) const;
@@ -70,9 +71,9 @@ enum class Tie { none, target_output, all };  // which of source table, target t
 enum class Positions { sinusoidal, learned };
 
 // Transformer model{.source_vocabulary = 9712, .d_model = 128, .heads = 4, .tie = models::Tie::all};
-// Names: source_embedding.weight, target_embedding.weight, output.weight (a shared matrix is saved once, under the first of
-// them), and PyTorch's below encoder.layers.0 and decoder.layers.0. Initially tables are N(0, 1/d) and the rest as in
-// PyTorch; the common alternative is init::xavier_uniform(model).
+// Names: source_embedding.weight, target_embedding.weight, output.weight (a shared matrix is saved once, under the
+// first of them), and PyTorch's below encoder.layers.0 and decoder.layers.0. Initially tables are N(0, 1/d) and the
+// rest as in PyTorch; the common alternative is init::xavier_uniform(model).
 struct Transformer {
   std::int64_t source_vocabulary, target_vocabulary = source_vocabulary;
   std::int64_t d_model = 512, heads = 8, d_ff = 2048;
@@ -98,8 +99,10 @@ struct Transformer {
   // Probabilities before softmax of the next target id at each position: source (b,s), target (b,t) -> (b,t,V)
   Tensor operator()(const Tensor& source, const Tensor& target) const;
 
-  // The mean cross entropy of those logits against the ids that should come next, labels (b,t), without holding all logits.
-  Tensor loss(const Tensor& source, const Tensor& target, const Tensor& labels, const CrossEntropyOptions& options = {}) const;
+  // The mean cross entropy of those logits against the ids that should come next, labels (b,t),
+  // without holding all logits.
+  Tensor loss(const Tensor& source, const Tensor& target, const Tensor& labels,
+              const CrossEntropyOptions& options = {}) const;
 
   // Its parts: memory (b,s,d); what the decoder makes of a target and a memory, (b,t,d); and that as logits (..., V).
   Tensor encode(const Tensor& source) const;
@@ -108,8 +111,9 @@ struct Transformer {
   // True where ids (b,s) may be attended, (b,1,1,s).
   Tensor padding_mask(const Tensor& ids) const;
 
-  // Ready to be searched for translations of source (b,s), without recording a graph. Call eval(model) first; the model must
-  // outlive it. cached: keep keys and values; otherwise each step decodes the whole target again (the same to rounding).
+  // Ready to be searched for translations of source (b,s), without recording a graph. Call eval(model) first; the model
+  // must outlive it. cached: keep keys and values; otherwise each step decodes the whole target again (the same to
+  // rounding).
   //   beam_search(*model.decoding(source), {.beam = 5})
   std::unique_ptr<Decoding> decoding(const Tensor& source, bool cached = true) const;
   // Which source position each target position looked at in the last decoder layer, mean over the heads: (b,t,s)
@@ -124,7 +128,8 @@ struct Transformer {
   LearnedPositionalEncoding learned_positions() const;
   LayerConfig layer_config() const;
   Linear output_layer() const;
-  Tensor embed(const Tensor& ids, const Embedding& table, const LearnedPositionalEncoding& learned, std::int64_t first) const;
+  Tensor embed(const Tensor& ids, const Embedding& table, const LearnedPositionalEncoding& learned,
+               std::int64_t first) const;
 };
 
 }  // namespace gradus::models

@@ -1,13 +1,14 @@
 #pragma once
-// The Vision Transformer of Dosovitskiy et al. 2021 (arXiv 2010.11929): an image is cut into patches, and these are read as
-// a sentence is. The numbers in comments are the paper's sections. Shapes: n images, p patches, d width of the model.
+// The Vision Transformer of Dosovitskiy et al. 2021 (arXiv 2010.11929): an image is cut into patches, and these are
+// read as a sentence is. The numbers in comments are the paper's sections. Shapes: n images, p patches, d width of the
+// model.
 #include "models/transformer.h"
 
 namespace gradus::models {
 
 // ViT model{.image = 16, .patch = 4, .classes = 9, .channels = 1, .d_model = 64, .heads = 4, .d_ff = 128, .layers = 3};
-// The encoder is the Transformer's, pre-norm with gelu, and its names are PyTorch's below encoder.layers.0. The defaults
-// are ViT-Base's (table 1). ConfigError unless patch divides image.
+// The encoder is the Transformer's, pre-norm with gelu, and its names are PyTorch's below encoder.layers.0. The
+// defaults are ViT-Base's (table 1). ConfigError unless patch divides image.
 struct ViT {
   std::int64_t image, patch, classes;  // the sides of image and patch in pixels
   std::int64_t channels = 3;

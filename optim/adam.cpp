@@ -6,7 +6,8 @@
 
 namespace gradus::optim {
 
-Adam::Adam(const std::vector<Tensor>& parameters, const AdamOptions& options) : Adam("Adam", false, parameters, options) {}
+Adam::Adam(const std::vector<Tensor>& parameters, const AdamOptions& options)
+    : Adam("Adam", false, parameters, options) {}
 
 Adam::Adam(const char* name, bool decoupled, const std::vector<Tensor>& parameters, const AdamOptions& options)
     : Optimizer(name, {"exp_avg", "exp_avg_sq"}), decoupled_(decoupled) {
@@ -18,7 +19,8 @@ void Adam::add_group(const std::vector<Tensor>& parameters, const AdamOptions& o
   require_setting(o.beta2 >= 0 && o.beta2 < 1, "beta2", o.beta2, "in [0, 1)");
   // 0 would divide the first gradient that is 0 by itself.
   require_setting(static_cast<float>(o.eps) > 0 && std::isfinite(o.eps), "eps", o.eps, "finite and > 0");
-  require_setting(o.weight_decay >= 0 && std::isfinite(o.weight_decay), "weight_decay", o.weight_decay, "finite and >= 0");
+  require_setting(o.weight_decay >= 0 && std::isfinite(o.weight_decay), "weight_decay", o.weight_decay,
+                  "finite and >= 0");
   add(parameters, o.lr);
   groups_.push_back(o);
 }
@@ -28,7 +30,8 @@ void Adam::update(Slot& slot, const Array& gradient) {
   const kernels::AdamStep step{lr(slot.group), o.beta1, o.beta2, o.eps, o.weight_decay, decoupled_, slot.steps};
   Array p = slot.parameter.array();
   dispatch_float("Adam", p.dtype(), [&]<class T>() {
-    kernels::adam(p.numel(), step, p.mutable_data<T>(), gradient.data<T>(), slot.moments[0].mutable_data<T>(), slot.moments[1].mutable_data<T>());
+    kernels::adam(p.numel(), step, p.mutable_data<T>(), gradient.data<T>(), slot.moments[0].mutable_data<T>(),
+                  slot.moments[1].mutable_data<T>());
   });
 }
 

@@ -8,8 +8,8 @@ struct AdamOptions {
   double weight_decay = 0;
 };
 
-// Adam (Kingma, Ba 2015), in PyTorch's arithmetic; weight decay is added to the gradient. ConfigError for settings outside
-// their range: betas in [0, 1), eps > 0, weight_decay >= 0.
+// Adam (Kingma, Ba 2015), in PyTorch's arithmetic; weight decay is added to the gradient. ConfigError for settings
+// outside their range: betas in [0, 1), eps > 0, weight_decay >= 0.
 class Adam : public Optimizer {
  public:
   explicit Adam(const std::vector<Tensor>& parameters, const AdamOptions& options = {});

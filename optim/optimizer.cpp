@@ -23,7 +23,8 @@ void Optimizer::add(const std::vector<Tensor>& parameters, double lr) {
   if (parameters.empty()) throw ConfigError(fmt::format("{}: there are no parameters to train (all frozen?)", name_));
   for (const auto& p : parameters) {
     if (!p.requires_grad() || !p.is_leaf()) {
-      throw GradientError(fmt::format("{}: a parameter must be a leaf that requires a gradient (trainable_parameters() leaves frozen ones out)  {}", name_, p.name()));
+      throw GradientError(fmt::format("{}: a parameter must be a leaf that requires a gradient "
+                                      "(trainable_parameters() leaves frozen ones out)  {}", name_, p.name()));
     }
   }
   require_setting(lr >= 0 && std::isfinite(lr), "lr", lr, "finite and >= 0");
@@ -99,8 +100,9 @@ void Optimizer::step() {
     const DType dtype = slot.parameter.dtype();
     if (!slot.moments.empty() && slot.moments[0].dtype() != dtype) {
       const auto number = static_cast<std::size_t>(&slot - slots_.data());
-      throw DTypeError(fmt::format("{}: parameter {} is {} now, its moments are {}: make a new optimiser after to(model, dtype)",
-                                   name_, keys()[number], gradus::name(dtype), gradus::name(slot.moments[0].dtype())));
+      throw DTypeError(
+          fmt::format("{}: parameter {} is {} now, its moments are {}: make a new optimiser after to(model, dtype)",
+                      name_, keys()[number], gradus::name(dtype), gradus::name(slot.moments[0].dtype())));
     }
     work.emplace_back(&slot, g.array().contiguous());
   }
@@ -126,7 +128,9 @@ std::vector<std::string> Optimizer::keys() const {
   for (const auto& slot : slots_) names.insert(slot.parameter.name());
   const bool by_name = names.size() == slots_.size() && !names.count("");
   std::vector<std::string> keys;
-  for (std::size_t i = 0; i < slots_.size(); ++i) keys.push_back(by_name ? slots_[i].parameter.name() : std::to_string(i));
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    keys.push_back(by_name ? slots_[i].parameter.name() : std::to_string(i));
+  }
   return keys;
 }
 
@@ -137,7 +141,9 @@ State Optimizer::state_dict() const {
     Slot slot = slots_[i];
     make_moments(slot);
     state[key[i] + ".step"] = tensor(slot.steps);
-    for (std::size_t m = 0; m < moment_names_.size(); ++m) state[key[i] + "." + moment_names_[m]] = Tensor(slot.moments[m].copy());
+    for (std::size_t m = 0; m < moment_names_.size(); ++m) {
+      state[key[i] + "." + moment_names_[m]] = Tensor(slot.moments[m].copy());
+    }
   }
   return state;
 }
@@ -149,8 +155,8 @@ void Optimizer::load_state_dict(const State& state) {
     const auto it = state.find(key);
     if (it == state.end()) wrong += fmt::format("\n  missing     {} {}", key, value.shape().str());
     else if (it->second.shape() != value.shape() || it->second.dtype() != value.dtype()) {
-      wrong += fmt::format("\n  mis-shaped  {} is {} {}, needs {} {}", key, it->second.shape().str(), gradus::name(it->second.dtype()),
-                           value.shape().str(), gradus::name(value.dtype()));
+      wrong += fmt::format("\n  mis-shaped  {} is {} {}, needs {} {}", key, it->second.shape().str(),
+                           gradus::name(it->second.dtype()), value.shape().str(), gradus::name(value.dtype()));
     }
   }
   for (const auto& [key, value] : state) {
@@ -161,7 +167,9 @@ void Optimizer::load_state_dict(const State& state) {
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     slots_[i].steps = state.at(key[i] + ".step").item<std::int64_t>();
     slots_[i].moments.clear();
-    for (const char* moment : moment_names_) slots_[i].moments.push_back(state.at(key[i] + "." + moment).array().copy());
+    for (const char* moment : moment_names_) {
+      slots_[i].moments.push_back(state.at(key[i] + "." + moment).array().copy());
+    }
   }
 }
 

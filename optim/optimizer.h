@@ -9,10 +9,10 @@ namespace gradus::optim {
 
 using State = std::map<std::string, Tensor>;
 
-// What every optimiser shares. It holds handles of the parameters, so moving the model never invalidates it; a tensor that is
-// given twice (tied weights) is updated once. A step is all or nothing: when any gradient holds a NaN or an infinity, no
-// parameter and no moment changes, and the step is counted as skipped. Parameters without a gradient are left alone.
-// DTypeError when a parameter's dtype was changed after its first step: its moments are of the old one.
+// What every optimiser shares. It holds handles of the parameters, so moving the model never invalidates it; a tensor
+// that is given twice (tied weights) is updated once. A step is all or nothing: when any gradient holds a NaN or an
+// infinity, no parameter and no moment changes, and the step is counted as skipped. Parameters without a gradient are
+// left alone. DTypeError when a parameter's dtype was changed after its first step: its moments are of the old one.
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
@@ -24,8 +24,8 @@ class Optimizer {
   void set_lr(double lr, std::size_t group);
   std::int64_t skipped_steps() const { return skipped_; }
 
-  // Moments and step counts, as "<name>.exp_avg": by the parameters' dotted names where each has its own, else by number.
-  // They are copies. Loading: ConfigError that lists all that does not fit; then nothing was changed.
+  // Moments and step counts, as "<name>.exp_avg": by the parameters' dotted names where each has its own, else by
+  // number. They are copies. Loading: ConfigError that lists all that does not fit; then nothing was changed.
   State state_dict() const;
   void load_state_dict(const State& state);
 

@@ -13,7 +13,8 @@ SGD::SGD(const std::vector<Tensor>& parameters, const SGDOptions& options) : Opt
 void SGD::add_group(const std::vector<Tensor>& parameters, const SGDOptions& o) {
   require_setting(o.momentum >= 0 && std::isfinite(o.momentum), "momentum", o.momentum, "finite and >= 0");
   require_setting(!o.nesterov || o.momentum > 0, "momentum", o.momentum, "> 0 for nesterov");
-  require_setting(o.weight_decay >= 0 && std::isfinite(o.weight_decay), "weight_decay", o.weight_decay, "finite and >= 0");
+  require_setting(o.weight_decay >= 0 && std::isfinite(o.weight_decay), "weight_decay", o.weight_decay,
+                  "finite and >= 0");
   add(parameters, o.lr);
   groups_.push_back(o);
 }
@@ -22,7 +23,8 @@ void SGD::update(Slot& slot, const Array& gradient) {
   const SGDOptions& o = groups_[slot.group];
   Array values = slot.parameter.array();
   dispatch_float("SGD", values.dtype(), [&]<class T>() {
-    const T lr = static_cast<T>(this->lr(slot.group)), momentum = static_cast<T>(o.momentum), decay = static_cast<T>(o.weight_decay);
+    const T lr = static_cast<T>(this->lr(slot.group)), momentum = static_cast<T>(o.momentum),
+        decay = static_cast<T>(o.weight_decay);
     const bool first = slot.steps == 1;
     T* p = values.mutable_data<T>();
     T* v = slot.moments[0].mutable_data<T>();

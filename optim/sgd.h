@@ -9,8 +9,9 @@ struct SGDOptions {
   double weight_decay = 0;
 };
 
-// Stochastic gradient descent in PyTorch's form: v = momentum v + g (v = g at first), p -= lr v, or with Nesterov's look ahead
-// p -= lr (g + momentum v). Weight decay is added to the gradient. ConfigError for settings outside their range.
+// Stochastic gradient descent in PyTorch's form: v = momentum v + g (v = g at first), p -= lr v, or with Nesterov's
+// look ahead p -= lr (g + momentum v). Weight decay is added to the gradient.
+// ConfigError for settings outside their range.
 class SGD : public Optimizer {
  public:
   explicit SGD(const std::vector<Tensor>& parameters, const SGDOptions& options = {});

@@ -45,7 +45,8 @@ struct Net {
   std::int64_t width;
   std::string label = "not a layer";
   std::vector<Block> blocks = repeat(2, [&] { return Block{width}; });
-  // g++ 12 crashes on a layer made from fields that is an argument in the initialiser of a field; in a lambda it does not.
+  // g++ 12 crashes on a layer made from fields that is an argument in the initialiser of a field; in a lambda it does
+  // not.
   std::array<LayerNorm, 2> norms = [&] { return std::array{LayerNorm{width}, LayerNorm{width}}; }();
   std::tuple<Dropout, Linear> pair = [&] { return std::tuple{Dropout{0.25}, Linear{width, 1, false}}; }();
   Buffer mean{zeros({width})};
@@ -107,7 +108,8 @@ TEST_CASE("reflect: fields are counted and named") {
 TEST_CASE("module: dotted names, in the order of the fields") {
   Net net{.width = 3};
   CHECK(names_of(named_parameters(net)) ==
-        std::vector<std::string>{"blocks.0.inner.weight", "blocks.0.inner.bias", "blocks.0.scale", "blocks.1.inner.weight",
+        std::vector<std::string>{"blocks.0.inner.weight", "blocks.0.inner.bias", "blocks.0.scale",
+                                 "blocks.1.inner.weight",
                                  "blocks.1.inner.bias", "blocks.1.scale", "norms.0.weight", "norms.0.bias",
                                  "norms.1.weight", "norms.1.bias", "pair.1.weight"});
   CHECK(parameters(net).size() == 11);

@@ -32,7 +32,8 @@ const std::vector<Noun> things{
     {"knife", "knives", "couteau", "couteaux", false}, {"school", "schools", "école", "écoles", true}};
 
 struct Adjective {
-  std::string english, masculine, feminine, masculines, before_vowel;  // before_vowel: masculine singular, "" when it does not change
+  std::string english, masculine, feminine, masculines;
+  std::string before_vowel;  // masculine singular, "" when it does not change
   bool in_front;
   std::string feminines() const { return feminine + "s"; }
 };
@@ -75,12 +76,14 @@ const std::vector<Verb> intransitive{
     {"run", "runs", "ran", {"cours", "courez", "court", "courons", "courent"}, "couru", "courr"},
     {"dance", "dances", "danced", {"danse", "dansez", "danse", "dansons", "dansent"}, "dansé", "danser"},
     {"swim", "swims", "swam", {"nage", "nagez", "nage", "nageons", "nagent"}, "nagé", "nager"},
-    {"arrive", "arrives", "arrived", {"arrive", "arrivez", "arrive", "arrivons", "arrivent"}, "arrivé", "arriver", true},
+    {"arrive", "arrives", "arrived", {"arrive", "arrivez", "arrive", "arrivons", "arrivent"}, "arrivé", "arriver",
+     true},
     {"leave", "leaves", "left", {"pars", "partez", "part", "partons", "partent"}, "parti", "partir", true},
     {"fall", "falls", "fell", {"tombe", "tombez", "tombe", "tombons", "tombent"}, "tombé", "tomber", true}};
 
 const std::string avoir[5]{"ai", "avez", "a", "avons", "ont"};
-const std::string etre[5]{"suis", "êtes", "est", "sommes", "sont"}, etre_past[5]{"étais", "étiez", "était", "étions", "étaient"};
+const std::string etre[5]{"suis", "êtes", "est", "sommes", "sont"},
+    etre_past[5]{"étais", "étiez", "était", "étions", "étaient"};
 const std::string future_endings[5]{"ai", "ez", "a", "ons", "ont"};
 
 enum class Tense { present, past, future };
@@ -131,7 +134,8 @@ class Grammar {
         break;
       default: {
         out = clause(s, pick(transitive), tense, negative);
-        const Phrase object = noun_phrase(chance(3) ? beings : things, !negative);  // after a negation "a" would be "de"
+        // after a negation "a" would be "de"
+        const Phrase object = noun_phrase(chance(3) ? beings : things, !negative);
         out.english += " " + object.english;
         out.french += " " + object.french;
       }
@@ -143,11 +147,13 @@ class Grammar {
  private:
   bool chance(std::int64_t one_in) { return random_.below(one_in) == 0; }
   template <class T>
-  const T& pick(const std::vector<T>& from) { return from[static_cast<std::size_t>(random_.below(static_cast<std::int64_t>(from.size())))]; }
+  const T& pick(const std::vector<T>& from) {
+    return from[static_cast<std::size_t>(random_.below(static_cast<std::int64_t>(from.size())))];
+  }
 
   Phrase pronoun() {
-    static const std::vector<Phrase> pronouns{{"I", "je", i}, {"you", "vous", you}, {"he", "il", he}, {"she", "elle", he, true},
-                                              {"we", "nous", we}, {"they", "ils", they}};
+    static const std::vector<Phrase> pronouns{{"I", "je", i}, {"you", "vous", you}, {"he", "il", he},
+                                              {"she", "elle", he, true}, {"we", "nous", we}, {"they", "ils", they}};
     return pick(pronouns);
   }
 
@@ -157,23 +163,34 @@ class Grammar {
     const std::int64_t kind = random_.below(may_be_indefinite ? 7 : 6);  // the, this, my, his, our, a number, a
     const bool plural = kind == 5 || (kind < 5 && chance(3)), f = noun.feminine;
 
-    std::string english = plural ? noun.english_plural : noun.english, french = plural ? noun.french_plural : noun.french;
+    std::string english = plural ? noun.english_plural : noun.english,
+        french = plural ? noun.french_plural : noun.french;
     if (adjective) {
       english = adjective->english + " " + english;
       std::string word = agree(*adjective, f, plural);
-      if (adjective->in_front && !f && !plural && !adjective->before_vowel.empty() && vowel(french)) word = adjective->before_vowel;
+      if (adjective->in_front && !f && !plural && !adjective->before_vowel.empty() && vowel(french)) {
+        word = adjective->before_vowel;
+      }
       french = adjective->in_front ? word + " " + french : french + " " + word;
     }
     const bool v = vowel(french);
     switch (kind) {
-      case 0: return {"the " + english, plural ? "les " + french : f ? elide("la", "l'", french) : elide("le", "l'", french), plural ? they : he, f};
-      case 1: return {(plural ? "these " : "this ") + english, (plural ? "ces " : f ? "cette " : v ? "cet " : "ce ") + french, plural ? they : he, f};
+      case 0:
+        return {"the " + english,
+                plural ? "les " + french : f ? elide("la", "l'", french) : elide("le", "l'", french),
+                plural ? they : he, f};
+      case 1:
+        return {(plural ? "these " : "this ") + english,
+                (plural ? "ces " : f ? "cette " : v ? "cet " : "ce ") + french, plural ? they : he, f};
       case 2: return {"my " + english, (plural ? "mes " : f && !v ? "ma " : "mon ") + french, plural ? they : he, f};
-      case 3: return {(chance(2) ? "his " : "her ") + english, (plural ? "ses " : f && !v ? "sa " : "son ") + french, plural ? they : he, f};
+      case 3:
+        return {(chance(2) ? "his " : "her ") + english, (plural ? "ses " : f && !v ? "sa " : "son ") + french,
+                plural ? they : he, f};
       case 4: return {"our " + english, (plural ? "nos " : "notre ") + french, plural ? they : he, f};
       case 5: {
-        static const std::vector<Phrase> numbers{{"two", "deux"}, {"three", "trois"}, {"four", "quatre"}, {"five", "cinq"}, {"six", "six"},
-                                                 {"seven", "sept"}, {"eight", "huit"}, {"nine", "neuf"}, {"ten", "dix"}};
+        static const std::vector<Phrase> numbers{{"two", "deux"}, {"three", "trois"}, {"four", "quatre"},
+                                                 {"five", "cinq"}, {"six", "six"}, {"seven", "sept"}, {"eight", "huit"},
+                                                 {"nine", "neuf"}, {"ten", "dix"}};
         const Phrase& n = pick(numbers);
         return {n.english + " " + english, n.french + " " + french, they, f};
       }
@@ -191,31 +208,39 @@ class Grammar {
   static SentencePair clause(const Phrase& s, const Verb& v, Tense tense, bool negative) {
     const bool third = s.person == he;
     if (tense == Tense::future) {
-      return {s.english + (negative ? " will not " : " will ") + v.english, french_clause(s, v.future + future_endings[s.person], negative)};
+      return {s.english + (negative ? " will not " : " will ") + v.english,
+              french_clause(s, v.future + future_endings[s.person], negative)};
     }
     if (tense == Tense::past) {
       const std::string english = negative ? "did not " + v.english : v.english_past;
       std::string participle = v.participle;
       if (v.with_etre) participle += std::string(s.feminine ? "e" : "") + (s.plural() ? "s" : "");
-      return {s.english + " " + english, french_clause(s, v.with_etre ? etre[s.person] : avoir[s.person], negative, participle)};
+      return {s.english + " " + english,
+              french_clause(s, v.with_etre ? etre[s.person] : avoir[s.person], negative, participle)};
     }
-    const std::string english = negative ? (third ? "does not " : "do not ") + v.english : third ? v.english_third : v.english;
+    const std::string english = negative ? (third ? "does not " : "do not ") + v.english
+                                : third  ? v.english_third
+                                         : v.english;
     return {s.english + " " + english, french_clause(s, v.present[s.person], negative)};
   }
 
   SentencePair quality(const Phrase& s, Tense tense, bool negative) {
     const Adjective& a = pick(moods);
-    const std::string is = s.person == i ? "am" : s.person == he ? "is" : "are", was = s.person == i || s.person == he ? "was" : "were";
+    const std::string is = s.person == i ? "am" : s.person == he ? "is" : "are",
+        was = s.person == i || s.person == he ? "was" : "were";
     const std::string no = negative ? " not " : " ";
-    const std::string english = tense == Tense::future ? (negative ? " will not be " : " will be ") : " " + (tense == Tense::past ? was : is) + no;
-    const std::string verb = tense == Tense::future ? "ser" + future_endings[s.person] : tense == Tense::past ? etre_past[s.person] : etre[s.person];
+    const std::string english = tense == Tense::future ? (negative ? " will not be " : " will be ")
+                                                       : " " + (tense == Tense::past ? was : is) + no;
+    const std::string verb = tense == Tense::future ? "ser" + future_endings[s.person]
+                             : tense == Tense::past ? etre_past[s.person]
+                                                    : etre[s.person];
     return {s.english + english + a.english, french_clause(s, verb, negative, agree(a, s.feminine, s.plural()))};
   }
 
   void where(SentencePair& s) {
-    static const std::vector<SentencePair> places{{"here", "ici"}, {"in the garden", "dans le jardin"}, {"in the street", "dans la rue"},
-                                                  {"near the river", "près de la rivière"}, {"with us", "avec nous"},
-                                                  {"behind the house", "derrière la maison"}};
+    static const std::vector<SentencePair> places{
+        {"here", "ici"}, {"in the garden", "dans le jardin"}, {"in the street", "dans la rue"},
+        {"near the river", "près de la rivière"}, {"with us", "avec nous"}, {"behind the house", "derrière la maison"}};
     const SentencePair& place = pick(places);
     s.english += " " + place.english;
     s.french += " " + place.french;

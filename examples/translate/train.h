@@ -19,8 +19,8 @@ struct TrainingOptions {
   std::map<std::string, std::string> about = {};  // kept in config.json: the command, versions, ...
 };
 
-// Trains. The run directory holds config.json, vocabularies, model.safetensors (the weights to use), checkpoints/, epochs/,
-// metrics.jsonl and TensorBoard event files. Returns the exit code: 0, or 130 and 143 when
-// SIGINT or SIGTERM stopped it after a whole step and a checkpoint.
-int train_translator(const TranslatorConfig& config, const TrainingOptions& options, const gradus::ParallelText& training,
-                     const gradus::ParallelText& validation);
+// Trains. The run directory holds config.json, vocabularies, model.safetensors (the weights to use), checkpoints/,
+// epochs/, metrics.jsonl and TensorBoard event files. Returns the exit code: 0, or 130 and 143 when SIGINT or SIGTERM
+// stopped it after a whole step and a checkpoint.
+int train_translator(const TranslatorConfig& config, const TrainingOptions& options,
+                     const gradus::ParallelText& training, const gradus::ParallelText& validation);

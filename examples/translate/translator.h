@@ -54,24 +54,32 @@ struct Translator {
                                     .inner_dropout = config.inner_dropout,
                                     .norm_first = config.norm_first,
                                     .max_length = config.max_length + 2,
-                                    .tie = config.shared_vocab ? gradus::models::Tie::all : gradus::models::Tie::target_output};
+                                    .tie = config.shared_vocab ? gradus::models::Tie::all
+                                                               : gradus::models::Tie::target_output};
 
   // For each line its translations, best first. Sentences are cut at max_length ids; an empty line stays empty. Call
   // eval(model) first.
-  std::vector<std::vector<Translation>> translate(const std::vector<std::string>& lines, const Search& search = {}) const;
+  std::vector<std::vector<Translation>> translate(const std::vector<std::string>& lines,
+                                                  const Search& search = {}) const;
   // One line, told piece by piece as it is found (greedy, or sampled).
-  void stream(const std::string& line, const Search& search, const std::function<void(const std::string&)>& on_text) const;
-  // Which piece of the source each piece of a translation looked at, (pieces and end, pieces and end); see Transformer::attention.
+  void stream(const std::string& line, const Search& search,
+              const std::function<void(const std::string&)>& on_text) const;
+  // Which piece of the source each piece of a translation looked at, (pieces and end, pieces and end);
+  // see Transformer::attention.
   gradus::Tensor attention(const std::string& line, const Translation& translation) const;
   gradus::Ids source_ids(const std::string& line) const;  // with end
 
   // Vocabularies learnt from the text, weights not.
-  static Translator make(const TranslatorConfig& config, const std::vector<std::string>& source, const std::vector<std::string>& target);
-  // config.json, with what else there is to say about the run, and the vocabularies; weights are saved by name beside them.
+  static Translator make(const TranslatorConfig& config, const std::vector<std::string>& source,
+                         const std::vector<std::string>& target);
+  // config.json, with what else there is to say about the run, and the vocabularies;
+  // weights are saved by name beside them.
   void save_config(const std::string& directory, const std::map<std::string, std::string>& about = {}) const;
   void save_weights(const std::string& directory) const;  // model.safetensors
-  // Ready to translate. FileError or ConfigError that names the file when something is missing, damaged or does not fit the rest.
+  // Ready to translate. FileError or ConfigError that names the file when something is missing,
+  // damaged or does not fit the rest.
   static Translator load(const std::string& directory);
-  // With the vocabularies of a run directory, weights not. ConfigError that lists the settings in which `wanted` differs from the run's.
+  // With the vocabularies of a run directory, weights not.
+  // ConfigError that lists the settings in which `wanted` differs from the run's.
   static Translator resume(const TranslatorConfig& wanted, const std::string& directory);
 };

@@ -28,8 +28,8 @@ void shuffle(std::vector<T>& items, Generator& generator) {  // Fisher and Yates
 }
 }  // namespace
 
-std::vector<std::vector<std::size_t>> batches_by_length(const std::vector<std::int64_t>& lengths, std::int64_t max_tokens,
-                                                        std::uint64_t seed, std::uint64_t epoch) {
+std::vector<std::vector<std::size_t>> batches_by_length(
+    const std::vector<std::int64_t>& lengths, std::int64_t max_tokens, std::uint64_t seed, std::uint64_t epoch) {
   Generator generator(seed ^ (epoch + 1) * 0x9E3779B97F4A7C15);
   std::vector<std::size_t> order(lengths.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -39,7 +39,8 @@ std::vector<std::vector<std::size_t>> batches_by_length(const std::vector<std::i
 
   std::vector<std::vector<std::size_t>> batches;
   for (std::size_t i : order) {
-    const bool full = batches.empty() || (static_cast<std::int64_t>(batches.back().size()) + 1) * lengths[i] > max_tokens;
+    const bool full = batches.empty() ||
+        (static_cast<std::int64_t>(batches.back().size()) + 1) * lengths[i] > max_tokens;
     if (full) batches.emplace_back();
     batches.back().push_back(i);
   }

@@ -58,7 +58,8 @@ SubwordTokenizer SubwordTokenizer::train(const std::vector<std::string>& lines, 
       {"eos_piece", "<end>"},
       {"character_coverage", "1"},
       {"max_sentence_length", "1000000"},
-      {"treat_whitespace_as_suffix", "true"},  // "schuhe" and the end of "handschuhe" are one piece: see docs/results.md
+      // "schuhe" and the end of "handschuhe" are one piece: see docs/results.md
+      {"treat_whitespace_as_suffix", "true"},
       {"normalization_rule_name", raw ? "nmt_nfkc" : "identity"},
       {"num_threads", "1"},  // the unigram trainer's sums depend on their number
       {"minloglevel", "2"}};

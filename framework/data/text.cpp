@@ -34,7 +34,9 @@ bool is_utf8(const std::string& s) {
 }
 
 void check_line(const std::string& path, std::size_t number, const std::string& line, std::size_t max_bytes) {
-  const auto fail = [&](const std::string& what) { throw FileError(fmt::format("{}, line {}: {}", path, number, what)); };
+  const auto fail = [&](const std::string& what) {
+    throw FileError(fmt::format("{}, line {}: {}", path, number, what));
+  };
   if (line.size() > max_bytes) fail(fmt::format("is longer than {} bytes", max_bytes));
   if (line.find('\0') != std::string::npos) fail("holds a NUL byte");
   if (!is_utf8(line)) fail("is not valid UTF-8");
@@ -43,7 +45,8 @@ void check_line(const std::string& path, std::size_t number, const std::string& 
 }  // namespace
 
 std::vector<std::string> read_lines(const std::string& path, std::size_t max_bytes) {
-  const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(path.c_str(), "rb"), gzclose);  // reads plain files as they are
+  // reads plain files as they are
+  const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(path.c_str(), "rb"), gzclose);
   if (!file) throw FileError(fmt::format("{}: can't read: {}", path, std::strerror(errno)));
   std::vector<std::string> lines;
   std::string line;
@@ -71,7 +74,9 @@ std::vector<std::string> read_lines(const std::string& path, std::size_t max_byt
   }
   int error = 0;
   gzerror(file.get(), &error);
-  if (error != Z_OK && error != Z_STREAM_END) throw FileError(fmt::format("{}: the compressed data ends too early", path));
+  if (error != Z_OK && error != Z_STREAM_END) {
+    throw FileError(fmt::format("{}: the compressed data ends too early", path));
+  }
   if (open) finish();
   return lines;
 }
@@ -106,10 +111,12 @@ std::string lowercase(const std::string& text) {
       out += static_cast<char>(c + 32);
     } else if (c == 0xC3 && next >= 0x80 && next <= 0x9E && next != 0x97) {  // À to Þ, but not ×
       out += {text[i++], static_cast<char>(next + 32)};
-    } else if (c == 0xC4 || c == 0xC5) {  // pairs: even upper, odd lower; from U+0139 to U+0148 and from U+0179 on the other way round
+    } else if (c == 0xC4 || c == 0xC5) {
+      // pairs: even upper, odd lower; from U+0139 to U+0148 and from U+0179 on the other way round
       const unsigned code = (c & 31u) << 6 | (next & 63u);
       const bool odd_is_upper = (code >= 0x139 && code <= 0x148) || (code >= 0x179 && code <= 0x17E);
-      const bool upper = code != 0x130 && code != 0x138 && code != 0x149 && code != 0x178 && code < 0x17F && (code % 2 == 1) == odd_is_upper;
+      const bool upper = code != 0x130 && code != 0x138 && code != 0x149 && code != 0x178 && code < 0x17F &&
+          (code % 2 == 1) == odd_is_upper;
       const unsigned small = upper ? code + 1 : code;
       out += {static_cast<char>(0xC0 | small >> 6), static_cast<char>(0x80 | (small & 63))};
       ++i;
@@ -132,7 +139,8 @@ std::vector<std::string> tokenize(const std::string& line) {
     const char c = text[i], before = i > 0 ? text[i - 1] : ' ', after = i + 1 < text.size() ? text[i + 1] : ' ';
     if (static_cast<unsigned char>(c) <= ' ') {
       finish();
-    } else if (!is_mark(c) || (c == '-' && is_letter(before) && is_letter(after)) || ((c == '.' || c == ',') && is_digit(before) && is_digit(after))) {
+    } else if (!is_mark(c) || (c == '-' && is_letter(before) && is_letter(after)) ||
+               ((c == '.' || c == ',') && is_digit(before) && is_digit(after))) {
       word += c;
     } else if (c == '\'' && is_letter(before) && !word.empty()) {
       word += c;

@@ -14,15 +14,17 @@ class Tokenizer {
   virtual std::int64_t size() const = 0;
   virtual std::vector<std::int64_t> encode(const std::string& line) const = 0;       // without start and end
   virtual std::string decode(const std::vector<std::int64_t>& ids) const = 0;        // up to the first end
-  virtual std::string piece(std::int64_t id) const = 0;                              // what one id stands for; IndexError
+  virtual std::string piece(std::int64_t id) const = 0;  // what one id stands for; IndexError
   virtual void save(const std::string& path) const = 0;                              // FileError
 };
 
-// The words of a vocabulary: `raw` text is cut by tokenize() and put together by detokenize(), other text is cut at spaces.
+// The words of a vocabulary: `raw` text is cut by tokenize() and put together by detokenize(),
+// other text is cut at spaces.
 class WordTokenizer : public Tokenizer {
  public:
   WordTokenizer(Vocabulary vocabulary, bool raw) : vocabulary_(std::move(vocabulary)), raw_(raw) {}
-  static WordTokenizer build(const std::vector<std::string>& lines, bool raw, std::int64_t min_frequency = 1, std::int64_t max_size = 0);
+  static WordTokenizer build(const std::vector<std::string>& lines, bool raw, std::int64_t min_frequency = 1,
+                             std::int64_t max_size = 0);
   static WordTokenizer load(const std::string& path, bool raw) { return {Vocabulary::load(path), raw}; }
 
   std::int64_t size() const override { return vocabulary_.size(); }
@@ -36,8 +38,8 @@ class WordTokenizer : public Tokenizer {
   bool raw_;
 };
 
-// Characters: UTF-8 code points, the most frequent first, spaces and ends of lines included; in the vocabulary the latter
-// stand as \n and \r.
+// Characters: UTF-8 code points, the most frequent first, spaces and ends of lines included;
+// in the vocabulary the latter stand as \n and \r.
 class CharacterTokenizer : public Tokenizer {
  public:
   explicit CharacterTokenizer(Vocabulary vocabulary) : vocabulary_(std::move(vocabulary)) {}
@@ -54,14 +56,16 @@ class CharacterTokenizer : public Tokenizer {
   Vocabulary vocabulary_;
 };
 
-// Parts of words, by sentencepiece: byte-pair encoding (Sennrich et al. 2016) or a unigram model (Kudo 2018). A piece that ends a
-// word ends with "▁" (so does subword-nmt's; a German compound then ends in its noun's own piece). Safe to use from several threads.
+// Parts of words, by sentencepiece: byte-pair encoding (Sennrich et al. 2016) or a unigram model (Kudo 2018). A piece
+// that ends a word ends with "▁" (so does subword-nmt's; a German compound then ends in its noun's own piece). Safe to
+// use from several threads.
 class SubwordTokenizer : public Tokenizer {
  public:
   enum class Kind { bpe, unigram };
-  // Learns `size` pieces, special ones included. Raw text is normalised (NFKC), other text is taken as it is. ConfigError when the
-  // lines can't give that many. The same lines give the same model.
-  static SubwordTokenizer train(const std::vector<std::string>& lines, std::int64_t size, Kind kind = Kind::bpe, bool raw = false);
+  // Learns `size` pieces, special ones included. Raw text is normalised (NFKC), other text is taken as it is.
+  // ConfigError when the lines can't give that many. The same lines give the same model.
+  static SubwordTokenizer train(const std::vector<std::string>& lines, std::int64_t size, Kind kind = Kind::bpe,
+                                bool raw = false);
   static SubwordTokenizer load(const std::string& path);  // a sentencepiece .model file; FileError
 
   std::int64_t size() const override;

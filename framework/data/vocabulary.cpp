@@ -19,7 +19,8 @@ Vocabulary::Vocabulary() : words_(special) {
   for (std::size_t i = 0; i < words_.size(); ++i) ids_[words_[i]] = static_cast<std::int64_t>(i);
 }
 
-Vocabulary Vocabulary::build(const std::vector<std::vector<std::string>>& sentences, std::int64_t min_frequency, std::int64_t max_size) {
+Vocabulary Vocabulary::build(const std::vector<std::vector<std::string>>& sentences, std::int64_t min_frequency,
+                             std::int64_t max_size) {
   Vocabulary v;
   std::map<std::string, std::int64_t> counts;
   for (const auto& sentence : sentences) {
@@ -66,7 +67,8 @@ std::vector<std::string> Vocabulary::decode(const std::vector<std::int64_t>& ids
 void Vocabulary::save(const std::string& path) const {
   for (std::size_t i = special.size(); i < words_.size(); ++i) {
     if (!words_[i].empty() && words_[i].find_first_of("\r\n") == std::string::npos) continue;
-    throw FileError(fmt::format("{}: a word a line can't hold word {}, which is empty or holds an end of line", path, i));
+    throw FileError(fmt::format("{}: a word a line can't hold word {}, which is empty or holds an end of line",
+                                path, i));
   }
   std::ofstream out(path, std::ios::binary);
   for (const auto& w : words_) out << w << "\n";
@@ -86,7 +88,9 @@ Vocabulary Vocabulary::load(const std::string& path) {
     if (!v.ids_.emplace(lines[i], v.size()).second) fail("a word that stood before");
     v.words_.push_back(lines[i]);
   }
-  if (lines.size() < special.size()) throw FileError(fmt::format("{}: the words <pad>, <start>, <end> and <unk> are missing", path));
+  if (lines.size() < special.size()) {
+    throw FileError(fmt::format("{}: the words <pad>, <start>, <end> and <unk> are missing", path));
+  }
   return v;
 }
 

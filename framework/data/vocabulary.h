@@ -12,9 +12,10 @@ class Vocabulary {
   static constexpr std::int64_t pad = 0, start = 1, end = 2, unk = 3;
 
   Vocabulary();  // the four special words
-  // The words that occur at least min_frequency times, the most frequent first (equal ones in byte order); max_size > 0 limits
-  // how many, special words included.
-  static Vocabulary build(const std::vector<std::vector<std::string>>& sentences, std::int64_t min_frequency = 1, std::int64_t max_size = 0);
+  // The words that occur at least min_frequency times, the most frequent first (equal ones in byte order); max_size > 0
+  // limits how many, special words included.
+  static Vocabulary build(const std::vector<std::vector<std::string>>& sentences, std::int64_t min_frequency = 1,
+                          std::int64_t max_size = 0);
 
   std::int64_t size() const { return static_cast<std::int64_t>(words_.size()); }
   std::int64_t id(const std::string& word) const;       // unk where it is not known
@@ -23,8 +24,8 @@ class Vocabulary {
   // Up to the first <end>, without <pad> and <start>.
   std::vector<std::string> decode(const std::vector<std::int64_t>& ids) const;
 
-  // A word a line. FileError names the file: on saving when a word is empty or holds an end of line, on loading with the
-  // line: special words out of place, a word twice or empty.
+  // A word a line. FileError names the file: on saving when a word is empty or holds an end of line, on loading with
+  // the line: special words out of place, a word twice or empty.
   void save(const std::string& path) const;
   static Vocabulary load(const std::string& path);
 

@@ -11,8 +11,8 @@ namespace gradus {
 
 class File;
 
-// A checkpoint on the disk: DIRECTORY/step-000001234 with NAME.safetensors for each part ("model", "training") and a manifest that
-// holds the length and the CRC32C of each, and of itself.
+// A checkpoint on the disk: DIRECTORY/step-000001234 with NAME.safetensors for each part ("model", "training") and a
+// manifest that holds the length and the CRC32C of each, and of itself.
 struct Checkpoint {
   std::int64_t step = -1;            // -1: there is none
   std::string path;
@@ -22,14 +22,15 @@ struct Checkpoint {
   TensorMap load(const std::string& part) const;  // FileError, also when there is no checkpoint
 };
 
-// The checkpoint of the highest step that is whole. A damaged one is never returned, whatever single byte was changed or cut off.
+// The checkpoint of the highest step that is whole. A damaged one is never returned,
+// whatever single byte was changed or cut off.
 Checkpoint latest_checkpoint(const std::string& directory);
 
 // FileError that says what is wrong with a checkpoint.
 void verify_checkpoint(const std::string& path);
 
-// Writes checkpoints into a directory and keeps the newest `keep`. A crash at any moment (of the process or of the machine) leaves
-// the earlier ones whole, and the new one whole or absent.
+// Writes checkpoints into a directory and keeps the newest `keep`. A crash at any moment (of the process or of the
+// machine) leaves the earlier ones whole, and the new one whole or absent.
 class CheckpointWriter {
  public:
   // FileError when the directory can't be made, or while another process writes there.

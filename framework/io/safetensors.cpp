@@ -21,7 +21,9 @@ using nlohmann::json;
 constexpr std::uint64_t max_header = 100'000'000;
 static_assert(std::endian::native == std::endian::little, "safetensors files are little-endian");
 
-[[noreturn]] void fail(const std::string& path, const std::string& what) { throw FileError(fmt::format("{}: {}", path, what)); }
+[[noreturn]] void fail(const std::string& path, const std::string& what) {
+  throw FileError(fmt::format("{}: {}", path, what));
+}
 
 enum class Stored { f32, f64, i64, boolean, f16, bf16 };
 struct Kind {
@@ -30,8 +32,9 @@ struct Kind {
   DType dtype;
   std::uint64_t size;
 };
-constexpr Kind kinds[] = {{"F32", Stored::f32, float32, 4}, {"F64", Stored::f64, float64, 8}, {"I64", Stored::i64, int64, 8},
-                          {"BOOL", Stored::boolean, boolean, 1}, {"F16", Stored::f16, float32, 2}, {"BF16", Stored::bf16, float32, 2}};
+constexpr Kind kinds[] = {
+    {"F32", Stored::f32, float32, 4},      {"F64", Stored::f64, float64, 8}, {"I64", Stored::i64, int64, 8},
+    {"BOOL", Stored::boolean, boolean, 1}, {"F16", Stored::f16, float32, 2}, {"BF16", Stored::bf16, float32, 2}};
 
 struct Entry {
   std::string name;
@@ -47,28 +50,35 @@ struct Header {
 
 Entry read_entry(const std::string& path, const std::string& name, const json& value) {
   const auto bad = [&](const std::string& what) { fail(path, fmt::format("tensor '{}': {}", name, what)); };
-  if (!value.is_object() || value.size() != 3 || !value.contains("dtype") || !value.contains("shape") || !value.contains("data_offsets")) {
+  if (!value.is_object() || value.size() != 3 || !value.contains("dtype") || !value.contains("shape") ||
+      !value.contains("data_offsets")) {
     bad("needs exactly dtype, shape and data_offsets");
   }
   const auto whole = [](const json& v) { return v.is_number_unsigned(); };
   const json &dtype = value["dtype"], &shape = value["shape"], &offsets = value["data_offsets"];
   if (!dtype.is_string()) bad("dtype is not a text");
   if (!shape.is_array() || !std::all_of(shape.begin(), shape.end(), whole)) bad("shape is not a list of sizes");
-  if (!offsets.is_array() || offsets.size() != 2 || !std::all_of(offsets.begin(), offsets.end(), whole)) bad("data_offsets are not two positions");
+  if (!offsets.is_array() || offsets.size() != 2 || !std::all_of(offsets.begin(), offsets.end(), whole)) {
+    bad("data_offsets are not two positions");
+  }
 
   Entry e{name, nullptr, {}, offsets[0].get<std::uint64_t>(), offsets[1].get<std::uint64_t>()};
   for (const auto& kind : kinds) {
     if (dtype.get_ref<const std::string&>() == kind.name) e.kind = &kind;
   }
   if (!e.kind) bad(fmt::format("dtype {} is not supported", dtype.get<std::string>()));
-  if (shape.size() > Dims::max_rank) bad(fmt::format("has {} axes, at most {} are supported", shape.size(), Dims::max_rank));
+  if (shape.size() > Dims::max_rank) {
+    bad(fmt::format("has {} axes, at most {} are supported", shape.size(), Dims::max_rank));
+  }
   for (const auto& size : shape) {
     if (size.get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX)) bad("a size does not fit 63 bits");
     e.shape.push_back(size.get<std::int64_t>());
   }
   std::uint64_t bytes = 0;
   try {
-    if (__builtin_mul_overflow(static_cast<std::uint64_t>(numel(e.shape)), e.kind->size, &bytes)) bad("its bytes do not fit 64 bits");
+    if (__builtin_mul_overflow(static_cast<std::uint64_t>(numel(e.shape)), e.kind->size, &bytes)) {
+      bad("its bytes do not fit 64 bits");
+    }
   } catch (const ShapeError& error) {
     bad(error.what());
   }
@@ -85,7 +95,9 @@ json parse_header(const std::string& path, const std::string& text) {
   const auto watch = [&](int, json::parse_event_t event, json& parsed) {
     if (event == json::parse_event_t::object_start) names.emplace_back();
     if (event == json::parse_event_t::object_end) names.pop_back();
-    if (event == json::parse_event_t::key && !names.back().insert(parsed.get<std::string>()).second) twice = parsed.get<std::string>();
+    if (event == json::parse_event_t::key && !names.back().insert(parsed.get<std::string>()).second) {
+      twice = parsed.get<std::string>();
+    }
     return true;
   };
   json header = json::parse(text, watch, false);
@@ -99,7 +111,9 @@ Header read_header(const std::string& path, File& file) {
   std::uint64_t length = 0;
   if (size < 8) fail(path, "is too short for a safetensors file");
   file.read(&length, 8);
-  if (length > max_header || length > size - 8) fail(path, fmt::format("the header's length of {} bytes can't be", length));
+  if (length > max_header || length > size - 8) {
+    fail(path, fmt::format("the header's length of {} bytes can't be", length));
+  }
   std::string text(length, '\0');
   file.read(text.data(), length);
 
@@ -120,10 +134,14 @@ Header read_header(const std::string& path, File& file) {
             [](const Entry& a, const Entry& b) { return std::tie(a.begin, a.end) < std::tie(b.begin, b.end); });
   std::uint64_t at = 0;
   for (const auto& e : header.entries) {
-    if (e.begin != at) fail(path, fmt::format("tensor '{}': starts at {}, where {} ends what came before", e.name, e.begin, at));
+    if (e.begin != at) {
+      fail(path, fmt::format("tensor '{}': starts at {}, where {} ends what came before", e.name, e.begin, at));
+    }
     at = e.end;
   }
-  if (at != size - 8 - length) fail(path, fmt::format("holds {} bytes of data, its header speaks of {}", size - 8 - length, at));
+  if (at != size - 8 - length) {
+    fail(path, fmt::format("holds {} bytes of data, its header speaks of {}", size - 8 - length, at));
+  }
   return header;
 }
 
@@ -131,7 +149,8 @@ float from_half(std::uint16_t h) {
   const std::uint32_t sign = static_cast<std::uint32_t>(h & 0x8000) << 16;
   std::uint32_t exponent = h >> 10 & 31, mantissa = h & 1023;
   if (exponent == 31) return std::bit_cast<float>(sign | 0x7F800000 | mantissa << 13);
-  const float magnitude = exponent ? std::bit_cast<float>((exponent + 112) << 23 | mantissa << 13) : static_cast<float>(mantissa) * 0x1p-24f;
+  const float magnitude = exponent ? std::bit_cast<float>((exponent + 112) << 23 | mantissa << 13)
+                                   : static_cast<float>(mantissa) * 0x1p-24f;
   return sign ? -magnitude : magnitude;
 }
 
@@ -143,7 +162,8 @@ Tensor read_tensor(File& file, const Entry& e) {
     file.read(halves.data(), n * 2);
     float* out = a.mutable_data<float>();
     for (std::size_t i = 0; i < n; ++i) {
-      out[i] = e.kind->stored == Stored::f16 ? from_half(halves[i]) : std::bit_cast<float>(static_cast<std::uint32_t>(halves[i]) << 16);
+      out[i] = e.kind->stored == Stored::f16 ? from_half(halves[i])
+                                             : std::bit_cast<float>(static_cast<std::uint32_t>(halves[i]) << 16);
     }
   } else if (e.kind->stored == Stored::boolean) {
     std::vector<std::uint8_t> bytes(n);  // any value but 0 is true: a bool may hold no other bits
@@ -176,10 +196,13 @@ void save_safetensors(const std::string& path, const TensorMap& tensors, const M
   if (!metadata.empty()) header["__metadata__"] = metadata;
   std::uint64_t at = 0;
   for (const auto& [name, x] : tensors) {
-    if (name == "__metadata__" || !x.defined()) throw FileError(fmt::format("{}: '{}' is not a tensor to save", path, name));
+    if (name == "__metadata__" || !x.defined()) {
+      throw FileError(fmt::format("{}: '{}' is not a tensor to save", path, name));
+    }
     const Kind& kind = kind_of(x.dtype());
     const std::uint64_t end = at + static_cast<std::uint64_t>(x.numel()) * kind.size;
-    header[name] = {{"dtype", kind.name}, {"shape", std::vector<std::int64_t>(x.shape().begin(), x.shape().end())}, {"data_offsets", {at, end}}};
+    header[name] = {{"dtype", kind.name}, {"shape", std::vector<std::int64_t>(x.shape().begin(), x.shape().end())},
+                    {"data_offsets", {at, end}}};
     at = end;
   }
   std::string text;
@@ -200,7 +223,8 @@ void save_safetensors(const std::string& path, const TensorMap& tensors, const M
     file.write(text.data(), length);
     for (const auto& [name, x] : tensors) {
       const Array a = x.array().contiguous();
-      dispatch(a.dtype(), [&]<class T>() { file.write(a.data<T>(), static_cast<std::uint64_t>(a.numel()) * sizeof(T)); });
+      dispatch(a.dtype(),
+               [&]<class T>() { file.write(a.data<T>(), static_cast<std::uint64_t>(a.numel()) * sizeof(T)); });
     }
     file.sync();
   }

@@ -47,8 +47,8 @@ void attention_backward(const Attention<T>& a, const T* o, HeadStrides o_strides
   parallel_for(a.b * a.h, head_grain(a), [&](Size begin, Size end) {
     T* scratch = scratch_of(a);
     for (Size i = begin; i < end; ++i)
-      tables<T>().attention_backward(a, i, o, o_strides, lse, g, g_strides, dq, dq_strides, dk, dk_strides, dv, dv_strides,
-                                     scratch);
+      tables<T>().attention_backward(a, i, o, o_strides, lse, g, g_strides, dq, dq_strides, dk, dk_strides, dv,
+                                     dv_strides, scratch);
   });
 }
 

@@ -26,14 +26,14 @@ struct Attention {
 template <class T>
 std::int64_t attention_draws(const Attention<T>& a) { return a.b * a.h * a.t * ((a.s + 3) / 4 * 4); }
 
-// o = dropout(softmax(scale q k^T, masked)) v (Vaswani et al. 2017, 3.2), keys taken in tiles, so that no (t, s) matrix is
-// held. lse (b, h, t), contiguous: logsumexp of each row of scores, saved for the gradient. A row that may attend nothing
-// gives o = 0, lse = -inf. What lies at a masked position, NaN included, has no influence.
+// o = dropout(softmax(scale q k^T, masked)) v (Vaswani et al. 2017, 3.2), keys taken in tiles, so that no (t, s) matrix
+// is held. lse (b, h, t), contiguous: logsumexp of each row of scores, saved for the gradient. A row that may attend
+// nothing gives o = 0, lse = -inf. What lies at a masked position, NaN included, has no influence.
 template <class T>
 void attention_forward(const Attention<T>& a, T* o, HeadStrides o_strides, T* lse);
 
-// Given o, lse of the forward pass and g = gradient of o, writes (not adds) dq, dk, dv, laid out by their strides, which
-// must not share memory between heads. The probabilities and the dropout are computed again. d sizes as in `a`.
+// Given o, lse of the forward pass and g = gradient of o, writes (not adds) dq, dk, dv, laid out by their strides,
+// which must not share memory between heads. The probabilities and the dropout are computed again. d sizes as in `a`.
 template <class T>
 void attention_backward(const Attention<T>& a, const T* o, HeadStrides o_strides, const T* lse, const T* g,
                         HeadStrides g_strides, T* dq, HeadStrides dq_strides, T* dk, HeadStrides dk_strides, T* dv,

@@ -22,7 +22,8 @@ void qr(std::int64_t m, std::int64_t n, double* at, double* qt, double* r);
 // a (m, n), destroyed; u (m, k), s (k) descending, vh (k, n). False: no convergence.
 bool svd(std::int64_t m, std::int64_t n, double* a, double* u, double* s, double* vh);
 
-// The lower triangle of a (n, n) is read; its rows become the eigenvectors, values (n) ascending. False: no convergence.
+// The lower triangle of a (n, n) is read; its rows become the eigenvectors, values (n) ascending.
+// False: no convergence.
 bool eigh(std::int64_t n, double* a, double* values);
 
 }  // namespace gradus::kernels::lapack

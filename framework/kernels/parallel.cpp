@@ -26,7 +26,9 @@ int initial_threads() {
   const long n = std::strtol(text, &end, 10);
   const bool number = end != text && (*end == '\0' || *end == ',' || *end == ' ');
   const int used = number ? clamp_threads(n) : clamp_threads(cores());
-  if (!number || used != n) std::fprintf(stderr, "gradus: OMP_NUM_THREADS=%s is not usable, using %d threads\n", text, used);
+  if (!number || used != n) {
+    std::fprintf(stderr, "gradus: OMP_NUM_THREADS=%s is not usable, using %d threads\n", text, used);
+  }
   return used;
 }
 

@@ -29,8 +29,8 @@ void run(std::int64_t n, std::int64_t grain, bool chunked, F& f) {
 // Ranges of parallel_for begin at multiples of this.
 constexpr std::int64_t range_unit(std::int64_t grain) { return grain < 16 ? 1 : 16; }
 
-// Calls f(begin, end) on disjoint ranges that cover [0, n): one range per thread, as many threads as get `grain` elements each.
-// Range boundaries depend on the number of threads: for work whose parts are independent.
+// Calls f(begin, end) on disjoint ranges that cover [0, n): one range per thread, as many threads as get `grain`
+// elements each. Range boundaries depend on the number of threads: for work whose parts are independent.
 // When a body throws, the other threads finish and the first exception is rethrown.
 template <class F>
 void parallel_for(std::int64_t n, std::int64_t grain, F&& f) {

@@ -4,8 +4,8 @@
 
 namespace gradus::kernels {
 
-// Philox4x32-10 (Salmon, Moraes, Dror, Shaw 2011: "Parallel random numbers: as easy as 1, 2, 3"): four 32-bit draws for a
-// 64-bit key and a 64-bit counter (the upper half of the 128-bit counter is 0).
+// Philox4x32-10 (Salmon, Moraes, Dror, Shaw 2011: "Parallel random numbers: as easy as 1, 2, 3"): four 32-bit draws for
+// a 64-bit key and a 64-bit counter (the upper half of the 128-bit counter is 0).
 inline std::array<std::uint32_t, 4> philox4x32(std::uint64_t key, std::uint64_t counter) {
   auto k0 = static_cast<std::uint32_t>(key), k1 = static_cast<std::uint32_t>(key >> 32);
   std::array<std::uint32_t, 4> c{static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32), 0, 0};

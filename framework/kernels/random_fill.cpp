@@ -35,8 +35,12 @@ void dropout(Size n, const T* x, double p, std::uint64_t seed, std::uint64_t blo
   const auto threshold = static_cast<std::uint32_t>(std::min(p * 4294967296.0, 4294967295.0));
   const T scale = p < 1 ? static_cast<T>(1 / (1 - p)) : T(0);
   parallel_for(n, grain, [&](Size begin, Size end) {
-    if (p >= 1) std::fill(y + begin, y + end, T(0));  // no draw is large enough
-    else tables<T>().dropout(end - begin, x + begin, threshold, scale, seed, block + static_cast<std::uint64_t>(begin / 4), y + begin);
+    if (p >= 1) {
+      std::fill(y + begin, y + end, T(0));  // no draw is large enough
+    } else {
+      tables<T>().dropout(end - begin, x + begin, threshold, scale, seed, block + static_cast<std::uint64_t>(begin / 4),
+                          y + begin);
+    }
   });
 }
 

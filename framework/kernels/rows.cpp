@@ -85,19 +85,25 @@ void layer_norm_grad(Size rows, Size n, const T* x, const T* weight, const doubl
 template <class T>
 void add_bias(Size rows, Size n, const T* x, const T* bias, T* y) {
   parallel_for(rows, row_grain(n, 1),
-               [&](Size begin, Size end) { tables<T>().add_bias(end - begin, n, x + begin * n, bias, y + begin * n, false); });
+               [&](Size begin, Size end) {
+                 tables<T>().add_bias(end - begin, n, x + begin * n, bias, y + begin * n, false);
+               });
 }
 
 template <class T>
 void add_bias_relu(Size rows, Size n, const T* x, const T* bias, T* y) {
   parallel_for(rows, row_grain(n, 1),
-               [&](Size begin, Size end) { tables<T>().add_bias(end - begin, n, x + begin * n, bias, y + begin * n, true); });
+               [&](Size begin, Size end) {
+                 tables<T>().add_bias(end - begin, n, x + begin * n, bias, y + begin * n, true);
+               });
 }
 
 template <class T>
 void column_sum(Size rows, Size n, const T* x, T* out) {
   sum_over_rows(rows, n, n, out,
-                [&](Size begin, Size end, T* partial) { tables<T>().column_sum(end - begin, n, x + begin * n, partial); });
+                [&](Size begin, Size end, T* partial) {
+                  tables<T>().column_sum(end - begin, n, x + begin * n, partial);
+                });
 }
 
 template <class T>
@@ -123,8 +129,8 @@ void cross_entropy(Size rows, Size n, const T* logits, const std::int64_t* targe
 }
 
 template <class T>
-void cross_entropy_grad(Size rows, Size n, const T* logits, const std::int64_t* target, const T* scale, double smoothing,
-                        const double* lse, T* dlogits) {
+void cross_entropy_grad(Size rows, Size n, const T* logits, const std::int64_t* target, const T* scale,
+                        double smoothing, const double* lse, T* dlogits) {
   parallel_for(rows, row_grain(n, 4), [&](Size begin, Size end) {
     tables<T>().cross_entropy_grad(end - begin, n, logits + begin * n, target + begin, scale + begin, smoothing,
                                    lse + begin, dlogits + begin * n);
@@ -132,14 +138,16 @@ void cross_entropy_grad(Size rows, Size n, const T* logits, const std::int64_t* 
 }
 
 template <class T>
-void softmax_part(Size rows, Size n, T* x, const T* bias, const std::int64_t* target, Size first, bool smoothed, SoftmaxPart<T>* out) {
+void softmax_part(Size rows, Size n, T* x, const T* bias, const std::int64_t* target, Size first, bool smoothed,
+                  SoftmaxPart<T>* out) {
   parallel_for(rows, row_grain(n, 4), [&](Size begin, Size end) {
     tables<T>().softmax_part(end - begin, n, x + begin * n, bias, target + begin, first, smoothed, out + begin);
   });
 }
 
 template <class T>
-void softmax_part_grad(Size rows, Size n, T* x, const std::int64_t* target, Size first, const T* factor, T uniform, T own) {
+void softmax_part_grad(Size rows, Size n, T* x, const std::int64_t* target, Size first, const T* factor, T uniform,
+                       T own) {
   parallel_for(rows, row_grain(n, 1), [&](Size begin, Size end) {
     tables<T>().softmax_part_grad(end - begin, n, x + begin * n, target + begin, first, factor + begin, uniform, own);
   });

@@ -35,25 +35,27 @@ template <class T> double sum(std::int64_t n, const T* x);
 template <class T>
 void cross_entropy(std::int64_t rows, std::int64_t n, const T* logits, const std::int64_t* target, const T* weight,
                    double smoothing, T* loss, double* lse);
-// dlogits = scale[r] * (softmax - target distribution); scale (rows) = gradient of loss times weight, 0 gives a row of 0.
+// dlogits = scale[r] * (softmax - target distribution);
+// scale (rows) = gradient of loss times weight, 0 gives a row of 0.
 template <class T>
 void cross_entropy_grad(std::int64_t rows, std::int64_t n, const T* logits, const std::int64_t* target, const T* scale,
                         double smoothing, const double* lse, T* dlogits);
 
-// What one part of the classes tells about a row of logits: their largest, the sum of exp(x - peak), the sum of peak - x (if it is
-// asked for), and the logit of the target where the part has it (else left alone).
+// What one part of the classes tells about a row of logits: their largest, the sum of exp(x - peak), the sum of
+// peak - x (if it is asked for), and the logit of the target where the part has it (else left alone).
 template <class T>
 struct SoftmaxPart {
   T peak, sum, target;
   double below;
 };
-// Of n classes from `first` on: x (rows, n), plus bias (n) or null, becomes exp(x - peak), out (rows) is filled. target: of all classes.
+// Of n classes from `first` on: x (rows, n), plus bias (n) or null, becomes exp(x - peak), out (rows) is filled.
+// target: of all classes.
 template <class T>
-void softmax_part(std::int64_t rows, std::int64_t n, T* x, const T* bias, const std::int64_t* target, std::int64_t first, bool smoothed,
-                  SoftmaxPart<T>* out);
+void softmax_part(std::int64_t rows, std::int64_t n, T* x, const T* bias, const std::int64_t* target,
+                  std::int64_t first, bool smoothed, SoftmaxPart<T>* out);
 // Then: x becomes factor[r] x - uniform, and `own` less at the target.
 template <class T>
-void softmax_part_grad(std::int64_t rows, std::int64_t n, T* x, const std::int64_t* target, std::int64_t first, const T* factor, T uniform,
-                       T own);
+void softmax_part_grad(std::int64_t rows, std::int64_t n, T* x, const std::int64_t* target, std::int64_t first,
+                       const T* factor, T uniform, T own);
 
 }  // namespace gradus::kernels

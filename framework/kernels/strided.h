@@ -6,7 +6,8 @@
 
 namespace gradus::kernels {
 
-inline constexpr std::int64_t elementwise_grain = 1 << 14;  // elements below which a second thread costs more than it saves
+// elements below which a second thread costs more than it saves
+inline constexpr std::int64_t elementwise_grain = 1 << 14;
 
 // Walks N strided arrays of one shape together, as runs along the innermost axis:
 //   f(offsets, n, steps)   offsets and steps: one per array, in elements

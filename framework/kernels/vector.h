@@ -11,7 +11,8 @@ struct VectorKernels {
   const char* isa;  // "baseline", "avx2" or "avx512"
 
   using Map = void (*)(std::int64_t n, const T* x, T* y);  // y[i] = f(x[i])
-  Map exp, log, sqrt, rsqrt, sin, cos, tanh, erf, sigmoid, relu, gelu_erf, gelu_tanh, silu, neg, abs, square, reciprocal;
+  Map exp, log, sqrt, rsqrt, sin, cos, tanh, erf, sigmoid, relu, gelu_erf, gelu_tanh, silu, neg, abs, square,
+      reciprocal;
 
   // dx[i] = g[i] f'(x[i]), in terms of the input x or, where named so, of the output y
   using Grad = void (*)(std::int64_t n, const T* x_or_y, const T* g, T* dx);

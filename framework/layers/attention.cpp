@@ -16,12 +16,12 @@ namespace detail {
 
 Linear attention_projection(std::int64_t d_model, std::int64_t heads, bool bias, std::int64_t wanted) {
   if (heads < 1 || d_model < 1 || d_model % heads != 0) {
-    throw ConfigError(fmt::format("MultiHeadAttention: heads must divide d_model, got d_model = {}, heads = {}", d_model,
-                                  heads));
+    throw ConfigError(fmt::format("MultiHeadAttention: heads must divide d_model, got d_model = {}, heads = {}",
+                                  d_model, heads));
   }
   if (wanted < 1 || heads % wanted != 0) {
-    throw ConfigError(fmt::format("MultiHeadAttention: kv_heads must divide heads, got heads = {}, kv_heads = {}", heads,
-                                  wanted));
+    throw ConfigError(fmt::format("MultiHeadAttention: kv_heads must divide heads, got heads = {}, kv_heads = {}",
+                                  heads, wanted));
   }
   Linear projection{d_model, d_model / heads * wanted, bias};
   init::xavier_uniform(projection.weight, std::sqrt(0.5));  // stacked (3d, d): fans d + 3d instead of d + d
@@ -50,8 +50,9 @@ void require_inputs(const MultiHeadAttention& layer, const Tensor& q, const Tens
     return x.defined() && x.dim() == 3 && x.size(2) == layer.d_model && x.size(0) == q.size(0);
   };
   if (fits(q) && fits(k) && fits(v) && k.size(1) == v.size(1)) return;
-  throw ShapeError(fmt::format("MultiHeadAttention: query must be (b, t, {0}), key and value (b, s, {0}){1}", layer.d_model,
-                               describe({{"query", q}, {"key", k}, {"value", v}, {"q_proj.weight", layer.q_proj.weight}})));
+  throw ShapeError(
+      fmt::format("MultiHeadAttention: query must be (b, t, {0}), key and value (b, s, {0}){1}", layer.d_model,
+                  describe({{"query", q}, {"key", k}, {"value", v}, {"q_proj.weight", layer.q_proj.weight}})));
 }
 
 // (b,t,h w) -> (b,t,h,w) -> (b,h,t,w)
@@ -95,8 +96,8 @@ Tensor MultiHeadAttention::operator()(const Tensor& query, const KeyValue& kv, c
   require_input(*this, "query", query);
   for (const Tensor& x : {kv.k, kv.v}) {
     if (x.defined() && x.dim() == 4 && x.size(1) == kv_heads && x.size(3) == d_model / heads) continue;
-    throw ShapeError(fmt::format("MultiHeadAttention: keys and values must be (b, {}, s, {}), as of keys_values(){}", kv_heads,
-                                 d_model / heads, describe({{"keys", kv.k}, {"values", kv.v}})));
+    throw ShapeError(fmt::format("MultiHeadAttention: keys and values must be (b, {}, s, {}), as of keys_values(){}",
+                                 kv_heads, d_model / heads, describe({{"keys", kv.k}, {"values", kv.v}})));
   }
   const Tensor y = scaled_dot_product_attention(
       queries(*this, query, attend.first), shared_by(heads, kv.k), shared_by(heads, kv.v),
@@ -128,14 +129,16 @@ KeyValue KeyValueCache::append(const KeyValue& next) {
     return x.size(2) == n && (!all.defined() || one == Shape{all.size(0), all.size(1), all.size(3)});
   };
   if (!fits(next.k, all_.k) || !fits(next.v, all_.v)) {
-    throw ShapeError(fmt::format("KeyValueCache: keys and values must go on with those before\n  keys    {}\n  values  {}\n"
-                                 "  cache   {}", next.k.shape().str(), next.v.shape().str(),
+    throw ShapeError(fmt::format("KeyValueCache: keys and values must go on with those before\n"
+                                 "  keys    {}\n  values  {}\n  cache   {}",
+                                 next.k.shape().str(), next.v.shape().str(),
                                  all_.k.defined() ? all_.k.shape().str() : "empty"));
   }
   const DType dtype = all_.k.defined() ? all_.k.dtype() : next.k.dtype();
   if (next.k.dtype() != dtype || next.v.dtype() != dtype) {
-    throw DTypeError(fmt::format("KeyValueCache: keys and values must be of one dtype, and of the cache's\n  keys    {}\n"
-                                 "  values  {}\n  cache   {}", name(next.k.dtype()), name(next.v.dtype()),
+    throw DTypeError(fmt::format("KeyValueCache: keys and values must be of one dtype, and of the cache's\n"
+                                 "  keys    {}\n  values  {}\n  cache   {}",
+                                 name(next.k.dtype()), name(next.v.dtype()),
                                  all_.k.defined() ? name(dtype) : "empty"));
   }
   const auto add = [&](Tensor& all, const Tensor& x) {
@@ -155,7 +158,8 @@ KeyValue KeyValueCache::append(const KeyValue& next) {
 
 namespace {
 
-// Of the chosen rows of x (b,h,room,d) the first `time` positions, with the same room: what is not in use is not copied.
+// Of the chosen rows of x (b,h,room,d) the first `time` positions, with the same room:
+// what is not in use is not copied.
 template <class T>
 Tensor used_rows(const Tensor& x, const Tensor& rows, std::int64_t time) {
   const std::int64_t heads = x.size(1), room = x.size(2), d = x.size(3), matrix = room * d;

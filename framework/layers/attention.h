@@ -23,16 +23,17 @@ struct KeyValue {
   Tensor k, v;
 };
 
-// The keys and values of all ids decoded so far, so that a step computes only its own. Row i of it belongs to row i of the batch.
-// A copy has memory of its own: what one prompt left can go on in several ways.
+// The keys and values of all ids decoded so far, so that a step computes only its own. Row i of it belongs to row i of
+// the batch. A copy has memory of its own: what one prompt left can go on in several ways.
 class KeyValueCache {
  public:
   KeyValueCache() = default;
   KeyValueCache(const KeyValueCache& other);
   KeyValueCache(KeyValueCache&&) noexcept = default;
   KeyValueCache& operator=(KeyValueCache other) noexcept;
-  // Adds those of the next n positions, (b,h,n,d/h); returns all, (b,h,time,d/h), as views. ShapeError or DTypeError when
-  // they don't go on with those before; GradientError when they require a gradient, which can't flow through a cache: use NoGrad.
+  // Adds those of the next n positions, (b,h,n,d/h); returns all, (b,h,time,d/h), as views. ShapeError or DTypeError
+  // when they don't go on with those before; GradientError when they require a gradient, which can't flow through a
+  // cache: use NoGrad.
   KeyValue append(const KeyValue& next);
   std::int64_t time() const { return time_; }  // how many positions it holds
   // Row i becomes a copy of row rows[i]: some leave, some are repeated. rows (n) of int64.

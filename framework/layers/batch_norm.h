@@ -4,8 +4,8 @@
 namespace gradus {
 
 // (x - mean) / sqrt(var + eps) * weight + bias for each channel of x (N, C, ...)   Ioffe & Szegedy 2015
-// PyTorch's BatchNorm1d and BatchNorm2d in one. In training mean and variance are the batch's, and the running ones move
-// towards them by the share `momentum`; after eval(model) the running ones are used, unless they are undefined.
+// PyTorch's BatchNorm1d and BatchNorm2d in one. In training mean and variance are the batch's, and the running ones
+// move towards them by the share `momentum`; after eval(model) the running ones are used, unless they are undefined.
 struct BatchNorm {
   std::int64_t channels;
   double eps = 1e-5;

@@ -9,8 +9,9 @@ namespace gradus::detail {
 
 Tensor embedding_table(const char* layer, std::int64_t count, std::int64_t dim, std::int64_t padding_idx, double std) {
   if (count < 1 || dim < 1 || padding_idx >= count) {
-    throw ConfigError(fmt::format("{}: sizes must be at least 1 and padding_idx below the first, got ({}, {}), padding_idx {}",
-                                  layer, count, dim, padding_idx));
+    throw ConfigError(
+        fmt::format("{}: sizes must be at least 1 and padding_idx below the first, got ({}, {}), padding_idx {}", layer,
+                    count, dim, padding_idx));
   }
   if (init::Skip::wanted()) return zeros({count, dim});
   NoGrad guard;

@@ -3,8 +3,8 @@
 
 namespace gradus {
 
-// Low-rank adaptation (Hu et al. 2021, section 4.1): y = base(x) + alpha / r · x Aᵀ Bᵀ. Made by lora(): base is frozen, A
-// and B are learned. Give an optimiser trainable_parameters(model): frozen ones are refused.
+// Low-rank adaptation (Hu et al. 2021, section 4.1): y = base(x) + alpha / r · x Aᵀ Bᵀ. Made by lora(): base is frozen,
+// A and B are learned. Give an optimiser trainable_parameters(model): frozen ones are refused.
 struct LoRALinear {
   Linear base;
   std::int64_t r;

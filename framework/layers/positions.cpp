@@ -26,8 +26,9 @@ Tensor sinusoids(std::int64_t length, std::int64_t d_model) {
 
 Tensor add_positions(const char* layer, const Tensor& x, const Tensor& table, std::int64_t first) {
   if (!x.defined() || x.dim() < 2 || x.size(-1) != table.size(1) || first < 0 || first > table.size(0) - x.size(-2)) {
-    throw ShapeError(fmt::format("{}: x must be (..., t, {}) with t <= max_length = {}\n  x  {}{}", layer, table.size(1),
-                                 table.size(0), x.defined() ? x.shape().str() : "undefined", first ? fmt::format(" from position {}", first) : ""));
+    throw ShapeError(fmt::format("{}: x must be (..., t, {}) with t <= max_length = {}\n  x  {}{}",
+                                 layer, table.size(1), table.size(0), x.defined() ? x.shape().str() : "undefined",
+                                 first ? fmt::format(" from position {}", first) : ""));
   }
   return x + slice(table, 0, first, first + x.size(-2));
 }
@@ -64,8 +65,8 @@ Tensor RelativePositionBias::operator()(std::int64_t t, std::int64_t s) const {
   require_lengths("RelativePositionBias", t, s);
   const std::int64_t count = bidirectional ? buckets / 2 : buckets, exact = count / 2;  // of one direction
   if (exact < 1 || max_distance <= exact || (bidirectional && buckets % 2 != 0)) {
-    throw ConfigError(fmt::format("RelativePositionBias: {} buckets can't hold distances up to max_distance = {}", buckets,
-                                  max_distance));
+    throw ConfigError(fmt::format("RelativePositionBias: {} buckets can't hold distances up to max_distance = {}",
+                                  buckets, max_distance));
   }
   const auto bucket = [&](std::int64_t after) {  // key position - query position
     const std::int64_t side = bidirectional && after > 0 ? count : 0;

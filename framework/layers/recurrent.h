@@ -37,8 +37,8 @@ auto recurrent_members(Layer& l) {
 
 // All are called with x (b,t,input_size), perhaps a state to begin from (undefined: zeros), and perhaps the lengths of
 // the sequences, (b) of int64 in [0, t] (IndexError): what lies beyond has no influence, outputs there are 0, the state
-// is that after the last step, and the reverse direction begins at the last step. dropout: of each layer's output but the
-// last's, in training.
+// is that after the last step, and the reverse direction begins at the last step.
+// dropout: of each layer's output but the last's, in training.
 
 // Elman 1990: h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu of that.
 enum class RNNKind { tanh, relu };

@@ -13,12 +13,13 @@ namespace detail {
 struct Nothing {};  // a place of Sequential that is not taken
 }
 
-// Layers one after another: Sequential net{Linear{2, 8}, ReLU{}, Linear{8, 1}}; names "0.weight", "0.bias", "2.weight"...
-// Up to 12 of them; nest for more. (Fields rather than a tuple, because g++ 12 crashes on layers that are arguments of a
-// constructor in the initialiser of a field.)
+// Layers one after another: Sequential net{Linear{2, 8}, ReLU{}, Linear{8, 1}}; names "0.weight", "0.bias",
+// "2.weight"... Up to 12 of them; nest for more. (Fields rather than a tuple, because g++ 12 crashes on layers that are
+// arguments of a constructor in the initialiser of a field.)
 template <class L0, class L1 = detail::Nothing, class L2 = detail::Nothing, class L3 = detail::Nothing,
-          class L4 = detail::Nothing, class L5 = detail::Nothing, class L6 = detail::Nothing, class L7 = detail::Nothing,
-          class L8 = detail::Nothing, class L9 = detail::Nothing, class L10 = detail::Nothing, class L11 = detail::Nothing>
+          class L4 = detail::Nothing, class L5 = detail::Nothing, class L6 = detail::Nothing,
+          class L7 = detail::Nothing, class L8 = detail::Nothing, class L9 = detail::Nothing,
+          class L10 = detail::Nothing, class L11 = detail::Nothing>
 struct Sequential {
   L0 l0;
   L1 l1 = {};

@@ -7,7 +7,8 @@ namespace gradus {
 namespace detail {
 // weight / σ, where σ = uᵀ W v of the weight W seen as a matrix whose rows belong to `axis`. First, without a graph,
 // `steps` of power iteration bring u and v (written in place) nearer to W's first singular vectors.
-Tensor over_spectral_norm(const Tensor& weight, const Tensor& u, const Tensor& v, std::int64_t axis, std::int64_t steps);
+Tensor over_spectral_norm(const Tensor& weight, const Tensor& u, const Tensor& v, std::int64_t axis,
+                          std::int64_t steps);
 // Unit vectors (of as many numbers as weight has rows, columns) after 15 steps.
 struct SingularVectors {
   Tensor u, v;
@@ -16,8 +17,8 @@ SingularVectors singular_vectors(const Tensor& weight, std::int64_t axis);
 }  // namespace detail
 
 // A Linear or a convolution whose weight is divided by (an estimate of) its largest singular value
-// (Miyato et al. 2018, section 2.1 and appendix A). Made by spectral_norm(). In training each call improves the estimate by
-// one step of power iteration. Names as in PyTorch: weight_orig, weight_u, weight_v, bias.
+// (Miyato et al. 2018, section 2.1 and appendix A). Made by spectral_norm(). In training each call improves the
+// estimate by one step of power iteration. Names as in PyTorch: weight_orig, weight_u, weight_v, bias.
 template <class Layer>
 struct SpectralNorm {
   static constexpr bool transposed = std::is_same_v<Layer, ConvTranspose1d> || std::is_same_v<Layer, ConvTranspose2d>;

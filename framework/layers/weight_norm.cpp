@@ -13,7 +13,8 @@ Tensor norm_of_rows(const Tensor& weight) {
 
 Tensor norm_of_directions(const Tensor& weight) {
   const Tensor norms = norm_of_rows(weight);
-  require<ConfigError>(all(norms != 0).item<bool>(), "weight_norm", "a row of zeros has no direction", {{"weight", weight}});
+  require<ConfigError>(all(norms != 0).item<bool>(), "weight_norm", "a row of zeros has no direction",
+                       {{"weight", weight}});
   return norms;
 }
 

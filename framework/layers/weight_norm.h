@@ -10,10 +10,10 @@ Tensor norm_of_rows(const Tensor& weight);
 Tensor norm_of_directions(const Tensor& weight);  // the same, where none may be 0
 }  // namespace detail
 
-// A Linear or a convolution whose weight is g v / |v| for each output, so that its length and direction are learned apart
-// (Salimans & Kingma 2016). Made by weight_norm(), which changes nothing of what the layer computes.
-// ConfigError for a weight with a row of zeros: it has no direction. Where one is loaded later: NaN, as in PyTorch.
-// Names as in PyTorch: weight_g, weight_v, bias.
+// A Linear or a convolution whose weight is g v / |v| for each output, so that its length and direction are learned
+// apart (Salimans & Kingma 2016). Made by weight_norm(), which changes nothing of what the layer computes. ConfigError
+// for a weight with a row of zeros: it has no direction. Where one is loaded later: NaN, as in PyTorch. Names as in
+// PyTorch: weight_g, weight_v, bias.
 template <class Layer>
 struct WeightNorm {
   Layer layer;         // without its own weight

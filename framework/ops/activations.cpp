@@ -52,7 +52,8 @@ Tensor prelu(const Tensor& x, const Tensor& weight) {
   Shape along_axis_1 = Dims::filled(x.shape().size(), 1);
   if (!shared) along_axis_1[1] = weight.size(0);
   const Tensor positive = x > 0;
-  return where(positive, x, reshape(weight, along_axis_1) * masked_fill(x, positive, 0));  // no 0 * inf in weight's gradient
+  // no 0 * inf in weight's gradient
+  return where(positive, x, reshape(weight, along_axis_1) * masked_fill(x, positive, 0));
 }
 
 namespace {

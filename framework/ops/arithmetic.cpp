@@ -8,7 +8,8 @@ namespace gradus {
 
 namespace {
 
-// y = kernel(a, b) with broadcasting; pick names the vector kernel, scalar does int64 (and strides that no vector fits).
+// y = kernel(a, b) with broadcasting; pick names the vector kernel,
+// scalar does int64 (and strides that no vector fits).
 template <class Pick, class Scalar>
 Array zip(const char* op, const Tensor& ta, const Tensor& tb, Pick pick, Scalar scalar) {
   require_same_dtype(op, {{"a", ta}, {"b", tb}});
@@ -82,8 +83,8 @@ Tensor operator/(const Tensor& a, const Tensor& b) {
   const Array y = zip("/", a, b, [](const auto& k) { return k.div; }, [&](auto u, auto v) {
     if constexpr (std::is_integral_v<decltype(u)>) {
       require<ConfigError>(v != 0, "/", "integer division by zero", {{"a", a}, {"b", b}});
-      require<ConfigError>(v != -1 || u != std::numeric_limits<std::int64_t>::min(), "/", "the quotient does not fit int64",
-                           {{"a", a}, {"b", b}});
+      require<ConfigError>(v != -1 || u != std::numeric_limits<std::int64_t>::min(), "/",
+                           "the quotient does not fit int64", {{"a", a}, {"b", b}});
     }
     return u / v;
   });

@@ -13,12 +13,15 @@ namespace {
 void require_attention(const char* op, const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& o) {
   require_float(op, {{"q", q}, {"k", k}, {"v", v}});
   const auto operands = {Operand{"q", q}, Operand{"k", k}, Operand{"v", v}};
-  require(q.dim() == 4 && k.dim() == 4 && v.dim() == 4, op, "q, k and v need four axes (batch, heads, time, width)", operands);
+  require(q.dim() == 4 && k.dim() == 4 && v.dim() == 4, op, "q, k and v need four axes (batch, heads, time, width)",
+          operands);
   require(q.size(0) == k.size(0) && k.size(0) == v.size(0) && q.size(1) == k.size(1) && k.size(1) == v.size(1), op,
           "batch and heads must agree", operands);
   require(q.size(3) == k.size(3), op, "q and k must have one width", operands);
   require(k.size(2) == v.size(2), op, "k and v must have one length", operands);
-  if (!(o.dropout >= 0 && o.dropout <= 1)) throw ConfigError(fmt::format("{}: dropout is {}, must be in [0, 1]", op, o.dropout));
+  if (!(o.dropout >= 0 && o.dropout <= 1)) {
+    throw ConfigError(fmt::format("{}: dropout is {}, must be in [0, 1]", op, o.dropout));
+  }
   if (o.mask.defined()) {
     require_dtype(op, boolean, {"mask", o.mask}, {{"q", q}, {"k", k}, {"v", v}, {"mask", o.mask}});
     require(broadcasts_to(o.mask.shape(), {q.size(0), q.size(1), q.size(2), k.size(2)}), op,
@@ -117,16 +120,20 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
   });
   return record("scaled_dot_product_attention", y, {q, k, v, o.mask}, [=](const Tensor& g) -> Gradients {
     if (grad_enabled()) {
-      if (o.training && o.dropout > 0) throw NotImplementedError("scaled_dot_product_attention: no gradient of the gradient with dropout");
+      if (o.training && o.dropout > 0) {
+        throw NotImplementedError("scaled_dot_product_attention: no gradient of the gradient with dropout");
+      }
       return through([&] { return composed_attention(q, k, v, o); }, {q, k, v}, g);
     }
     const Array gs = head_rows(g.array());
-    Array dq = interleaved_heads(q.shape(), q.dtype()), dk = interleaved_heads(k.shape(), q.dtype()), dv = interleaved_heads(v.shape(), q.dtype());
+    Array dq = interleaved_heads(q.shape(), q.dtype()), dk = interleaved_heads(k.shape(), q.dtype()),
+        dv = interleaved_heads(v.shape(), q.dtype());
     dispatch_float("scaled_dot_product_attention", g.dtype(), [&]<class T>() {
       auto a = problem<T>(qs, ks, vs, o, scale);
       a.seed = stream.seed, a.block = stream.offset / 4;
-      kernels::attention_backward(a, y.data<T>(), head_strides(y), lse.data<T>(), gs.data<T>(), head_strides(gs), dq.mutable_data<T>(),
-                                  head_strides(dq), dk.mutable_data<T>(), head_strides(dk), dv.mutable_data<T>(), head_strides(dv));
+      kernels::attention_backward(a, y.data<T>(), head_strides(y), lse.data<T>(), gs.data<T>(), head_strides(gs),
+                                  dq.mutable_data<T>(), head_strides(dq), dk.mutable_data<T>(), head_strides(dk),
+                                  dv.mutable_data<T>(), head_strides(dv));
     });
     return {Tensor(dq), Tensor(dk), Tensor(dv)};
   });

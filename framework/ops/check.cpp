@@ -51,9 +51,11 @@ void require_dtype(const char* op, DType dtype, Operand operand, std::initialize
 }
 
 namespace {
-void require_range(const char* op, const char* what, const Tensor& index, std::int64_t bound, const std::int64_t* ignored,
-                   std::initializer_list<Operand> operands) {
-  if (!index.defined() || index.dtype() != int64) throw DTypeError(fmt::format("{}: {} must be int64{}", op, what, describe(operands)));
+void require_range(const char* op, const char* what, const Tensor& index, std::int64_t bound,
+                   const std::int64_t* ignored, std::initializer_list<Operand> operands) {
+  if (!index.defined() || index.dtype() != int64) {
+    throw DTypeError(fmt::format("{}: {} must be int64{}", op, what, describe(operands)));
+  }
   const Array a = index.array().contiguous();
   const std::int64_t* v = a.data<std::int64_t>();
   for (std::int64_t i = 0; i < a.numel(); ++i) {
@@ -67,26 +69,35 @@ void require_range(const char* op, const char* what, const Tensor& index, std::i
 }
 }  // namespace
 
-void require_indices(const char* op, const char* what, const Tensor& index, std::int64_t bound, std::initializer_list<Operand> operands) {
+void require_indices(const char* op, const char* what, const Tensor& index, std::int64_t bound,
+                     std::initializer_list<Operand> operands) {
   require_range(op, what, index, bound, nullptr, operands);
 }
 
-void require_classes(const char* op, const Tensor& index, std::int64_t bound, std::int64_t ignored, std::initializer_list<Operand> operands) {
+void require_classes(const char* op, const Tensor& index, std::int64_t bound, std::int64_t ignored,
+                     std::initializer_list<Operand> operands) {
   require_range(op, "class", index, bound, &ignored, operands);
 }
 
+std::int64_t numel(const char* op, const Shape& shape, std::initializer_list<Operand> operands) {
+  try {
+    return numel(shape);
+  } catch (const ShapeError& e) {
+    throw ShapeError(fmt::format("{}: {}{}", op, e.what(), describe(operands)));
+  }
+}
+
 void require_addressable(const char* op, const Shape& shape, std::initializer_list<Operand> operands) {
-  std::int64_t n = 1;
-  bool fits = true;
-  for (auto size : shape) fits = fits && !__builtin_mul_overflow(n, std::max<std::int64_t>(size, 1), &n);
-  constexpr auto most = std::numeric_limits<std::int64_t>::max() / 16;
-  if (!fits || (n > most && !shape.contains(0))) throw ShapeError(fmt::format("{}: the sizes {} do not fit 64 bits{}", op, shape.str(), describe(operands)));
+  if (numel(op, shape, operands) > std::numeric_limits<std::int64_t>::max() / 16) {
+    throw ShapeError(fmt::format("{}: the bytes of shape {} do not fit 64 bits{}", op, shape.str(),
+                                 describe(operands)));
+  }
 }
 
 void require_rank(const char* op, std::size_t axes, std::initializer_list<Operand> operands) {
   if (axes > Dims::max_rank) {
-    throw RankError(fmt::format("{}: the result would have {} axes, at most {} are supported{}", op, axes, Dims::max_rank,
-                                describe(operands)));
+    throw RankError(fmt::format("{}: the result would have {} axes, at most {} are supported{}", op, axes,
+                                Dims::max_rank, describe(operands)));
   }
 }
 
@@ -102,8 +113,10 @@ auto shown(std::initializer_list<Operand> operands, F f) {
 }
 }  // namespace
 
-std::size_t normalize_axis(const char* op, std::int64_t axis, std::initializer_list<Operand> operands, std::size_t more) {
-  return shown<AxisError>(operands, [&] { return normalize_axis(op, axis, operands.begin()->tensor.shape().size() + more); });
+std::size_t normalize_axis(const char* op, std::int64_t axis, std::initializer_list<Operand> operands,
+                           std::size_t more) {
+  return shown<AxisError>(operands,
+                          [&] { return normalize_axis(op, axis, operands.begin()->tensor.shape().size() + more); });
 }
 
 Dims normalized(const char* op, const Axes& axes, std::initializer_list<Operand> operands) {

@@ -21,7 +21,8 @@ Tensor compare(const char* op, const Tensor& a, double b, F f) {
   return Tensor(dispatch(a.dtype(), [&]<class T>() {
     return map<T, bool>(a.array(), [f, b](T v) {
       if constexpr (std::is_same_v<T, float>) return f(v, static_cast<float>(b));
-      else if constexpr (std::is_same_v<T, std::int64_t>) return f(static_cast<long double>(v), static_cast<long double>(b));  // exact
+      else if constexpr (std::is_same_v<T, std::int64_t>)  // exact
+        return f(static_cast<long double>(v), static_cast<long double>(b));
       else return f(static_cast<double>(v), b);
     });
   }));
@@ -56,9 +57,15 @@ Tensor operator<=(const Tensor& a, double b) { return compare("<=", a, b, le); }
 Tensor operator>(const Tensor& a, double b) { return compare(">", a, b, gt); }
 Tensor operator>=(const Tensor& a, double b) { return compare(">=", a, b, ge); }
 
-Tensor logical_and(const Tensor& a, const Tensor& b) { return logical("logical_and", a, b, [](auto u, auto v) { return u && v; }); }
-Tensor logical_or(const Tensor& a, const Tensor& b) { return logical("logical_or", a, b, [](auto u, auto v) { return u || v; }); }
-Tensor logical_xor(const Tensor& a, const Tensor& b) { return logical("logical_xor", a, b, [](auto u, auto v) { return u != v; }); }
+Tensor logical_and(const Tensor& a, const Tensor& b) {
+  return logical("logical_and", a, b, [](auto u, auto v) { return u && v; });
+}
+Tensor logical_or(const Tensor& a, const Tensor& b) {
+  return logical("logical_or", a, b, [](auto u, auto v) { return u || v; });
+}
+Tensor logical_xor(const Tensor& a, const Tensor& b) {
+  return logical("logical_xor", a, b, [](auto u, auto v) { return u != v; });
+}
 Tensor logical_not(const Tensor& a) {
   require_dtype("logical_not", boolean, {"a", a});
   return Tensor(map<bool>(a.array(), [](bool v) { return !v; }));
@@ -84,11 +91,14 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
   const Array &c = condition.array(), &p = a.array(), &q = b.array();
   dispatch(a.dtype(), [&]<class T>() {
     T* out = y.mutable_data<T>();
-    kernels::for_each_run<4>(shape, {y.strides(), broadcast_strides(c, shape), broadcast_strides(p, shape), broadcast_strides(q, shape)},
+    kernels::for_each_run<4>(shape, {y.strides(), broadcast_strides(c, shape), broadcast_strides(p, shape),
+                                     broadcast_strides(q, shape)},
                              [&](const auto& at, std::int64_t n, const auto& step) {
       const bool* choose = c.data<bool>() + at[1];
       const T *u = p.data<T>() + at[2], *v = q.data<T>() + at[3];
-      for (std::int64_t i = 0; i < n; ++i) out[at[0] + i * step[0]] = choose[i * step[1]] ? u[i * step[2]] : v[i * step[3]];
+      for (std::int64_t i = 0; i < n; ++i) {
+        out[at[0] + i * step[0]] = choose[i * step[1]] ? u[i * step[2]] : v[i * step[3]];
+      }
     });
   });
   return record("where", y, {a, b, condition},
@@ -99,7 +109,8 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
 Tensor masked_fill(const Tensor& x, const Tensor& mask, double value) {
   require_defined("masked_fill", {{"x", x}});
   require_dtype("masked_fill", boolean, {"mask", mask}, {{"x", x}, {"mask", mask}});
-  require(broadcasts_to(mask.shape(), x.shape()), "masked_fill", "mask must broadcast to x", {{"x", x}, {"mask", mask}});
+  require(broadcasts_to(mask.shape(), x.shape()), "masked_fill", "mask must broadcast to x",
+          {{"x", x}, {"mask", mask}});
   return where(mask, full({}, value, x.dtype()), x);
 }
 

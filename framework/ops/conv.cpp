@@ -1,6 +1,6 @@
 // Convolutions. One sum stands behind all of them: S(x, w, g) of g * w * x over every image, window and element of the
-// kernel. It is linear in each of the three, and its derivatives by g, x and w are the three functions here: a convolution,
-// its transpose, and the gradient of its weight. So the gradients of each are the other two, to any order.
+// kernel. It is linear in each of the three, and its derivatives by g, x and w are the three functions here: a
+// convolution, its transpose, and the gradient of its weight. So the gradients of each are the other two, to any order.
 #include "framework/kernels/gemm.h"
 #include "framework/convolution.h"
 #include "framework/ops/map.h"
@@ -156,7 +156,8 @@ void require_operands(const char* op, std::int64_t axes, const Tensor& x, const 
   const std::int64_t wanted = transposed ? first : other, divided = transposed ? in : first;
   if (!counted || wanted != in) {
     throw ShapeError(fmt::format("{}: {}; x has {} channels, the weight is for {} in {} group{}{}", op, rule, in,
-                                 counted ? std::to_string(wanted) : "more", groups, groups == 1 ? "" : "s", describe(operands)));
+                                 counted ? std::to_string(wanted) : "more", groups, groups == 1 ? "" : "s",
+                                 describe(operands)));
   }
   if (divided % groups != 0)
     throw ShapeError(fmt::format("{}: {}, and {} groups must divide C and O{}", op, rule, groups, describe(operands)));

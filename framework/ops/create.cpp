@@ -6,19 +6,29 @@
 
 namespace gradus {
 
-Tensor zeros(const Shape& shape, DType dtype) { return Tensor(Array::zeros(shape, dtype)); }
-Tensor ones(const Shape& shape, DType dtype) { return Tensor(Array::full(shape, 1, dtype)); }
-Tensor full(const Shape& shape, double value, DType dtype) { return Tensor(Array::full(shape, value, dtype)); }
-Tensor zeros_like(const Tensor& x) {
-  require_defined("zeros_like", {{"x", x}});
-  return zeros(x.shape(), x.dtype());
-}
-Tensor ones_like(const Tensor& x) {
-  require_defined("ones_like", {{"x", x}});
-  return ones(x.shape(), x.dtype());
+namespace {
+
+Tensor filled(const char* op, const Shape& shape, double value, DType dtype) {
+  require_addressable(op, shape, {});
+  return Tensor(Array::full(shape, value, dtype));
 }
 
+Tensor filled_like(const char* op, const Tensor& x, double value) {
+  require_defined(op, {{"x", x}});
+  require_addressable(op, x.shape(), {{"x", x}});  // x may be expanded
+  return Tensor(Array::full(x.shape(), value, x.dtype()));
+}
+
+}  // namespace
+
+Tensor zeros(const Shape& shape, DType dtype) { return filled("zeros", shape, 0, dtype); }
+Tensor ones(const Shape& shape, DType dtype) { return filled("ones", shape, 1, dtype); }
+Tensor full(const Shape& shape, double value, DType dtype) { return filled("full", shape, value, dtype); }
+Tensor zeros_like(const Tensor& x) { return filled_like("zeros_like", x, 0); }
+Tensor ones_like(const Tensor& x) { return filled_like("ones_like", x, 1); }
+
 Tensor eye(std::int64_t n, DType dtype) {
+  require_addressable("eye", {n, n}, {});
   Array y = Array::zeros({n, n}, dtype);
   Array diagonal = y.view({n}, {n + 1});
   copy_into(diagonal, Array::full({}, 1, dtype));
@@ -45,6 +55,7 @@ Tensor arange(double start, double end, double step, DType dtype) {
 Tensor arange(std::int64_t end) { return arange(0, static_cast<double>(end)); }
 
 Tensor rand(const Shape& shape, DType dtype, Generator& generator) {
+  require_addressable("rand", shape, {});
   Array y = Array::empty(shape, dtype);
   dispatch_float("rand", dtype, [&]<class T>() {
     const auto stream = generator.reserve(kernels::fill_draws(y.numel()));
@@ -54,6 +65,7 @@ Tensor rand(const Shape& shape, DType dtype, Generator& generator) {
 }
 
 Tensor randn(const Shape& shape, DType dtype, Generator& generator) {
+  require_addressable("randn", shape, {});
   Array y = Array::empty(shape, dtype);
   dispatch_float("randn", dtype, [&]<class T>() {
     const auto stream = generator.reserve(kernels::fill_draws(y.numel()));
@@ -65,7 +77,10 @@ Tensor randn(const Shape& shape, DType dtype, Generator& generator) {
 Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, Generator& generator) {
   std::int64_t range;
   if (low >= high) throw ConfigError(fmt::format("randint: no integer lies in [{}, {})", low, high));
-  if (__builtin_sub_overflow(high, low, &range)) throw ConfigError(fmt::format("randint: [{}, {}) is too wide", low, high));
+  if (__builtin_sub_overflow(high, low, &range)) {
+    throw ConfigError(fmt::format("randint: [{}, {}) is too wide", low, high));
+  }
+  require_addressable("randint", shape, {});
   Array y = Array::empty(shape, int64);
   std::int64_t* out = y.mutable_data<std::int64_t>();
   for (std::int64_t i = 0; i < y.numel(); ++i) out[i] = low + generator.below(range);

@@ -30,7 +30,8 @@ struct Item {
   // May a path come to s from s - 2, leaving out the blank? Not between equal labels: they would be read as one.
   bool may_skip_to(std::int64_t s) const { return s % 2 == 1 && s >= 3 && labels[s / 2] != labels[s / 2 - 1]; }
 
-  // alpha[t][s]: of all paths through frames 0 .. t that end at place s. Returns that of all paths that read the labels.
+  // alpha[t][s]: of all paths through frames 0 .. t that end at place s.
+  // Returns that of all paths that read the labels.
   double forward(double* alpha) const {
     if (frames == 0) return places == 1 ? 0 : never;
     std::fill_n(alpha, places, never);
@@ -117,7 +118,9 @@ Tensor ctc(const Tensor& log_probs, const Tensor& targets, const Tensor& input_l
   const auto operands = {Operand{"log_probs", log_probs}, Operand{"targets", targets},
                          Operand{"input_lengths", input_lengths}, Operand{"target_lengths", target_lengths}};
   require_float("ctc", {{"log_probs", log_probs}});
-  for (const auto* operand = operands.begin() + 1; operand != operands.end(); ++operand) require_dtype("ctc", int64, *operand);
+  for (const auto* operand = operands.begin() + 1; operand != operands.end(); ++operand) {
+    require_dtype("ctc", int64, *operand);
+  }
   require(log_probs.dim() == 3, "ctc", "log_probs must have three axes (frames, batch, classes)", operands);
   const std::int64_t frames = log_probs.size(0), size = log_probs.size(1), classes = log_probs.size(2);
   require(targets.dim() == 2 && targets.size(0) == size && input_lengths.shape() == Shape{size} &&

@@ -1,5 +1,5 @@
-// Products over named axes. Two operands at a time become one matrix product: axes of both that are kept are its batch, axes of
-// both that are summed its inner axis, and those of one operand its rows or columns.
+// Products over named axes. Two operands at a time become one matrix product: axes of both that are kept are its batch,
+// axes of both that are summed its inner axis, and those of one operand its rows or columns.
 #include "framework/einsum.h"
 
 #include "framework/ops.h"
@@ -16,7 +16,9 @@ struct Named {
   Names axes;
 };
 
-bool has(const Names& names, const std::string& name) { return std::find(names.begin(), names.end(), name) != names.end(); }
+bool has(const Names& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
 std::size_t place(const Names& names, const std::string& name) {
   return static_cast<std::size_t>(std::find(names.begin(), names.end(), name) - names.begin());
 }
@@ -63,15 +65,19 @@ Named without_ones(Named a, const Named& other) {
 
 void require_rank(const char* op, std::size_t axes) {
   if (axes > Dims::max_rank) {
-    throw RankError(fmt::format("{}: an intermediate result has {} axes, at most {} are supported", op, axes, Dims::max_rank));
+    throw RankError(fmt::format("{}: an intermediate result has {} axes, at most {} are supported", op, axes,
+                                Dims::max_rank));
   }
 }
 
-// (..., batch, rows, 1 for each column axis, summed) * (..., batch, 1 for each row axis, columns, summed), then the sum.
+// (..., batch, rows, 1 for each column axis, summed) * (..., batch, 1 for each row axis, columns, summed), then
+// the sum.
 Tensor multiply_and_sum(const Named& a, const Named& b, const Names& batch, const Names& rows, const Names& columns,
                         const Names& summed) {
   Tensor x = ordered(a, batch + rows + summed), y = ordered(b, batch + columns + summed);
-  for (std::size_t i = 0; i < columns.size(); ++i) x = unsqueeze(x, static_cast<std::int64_t>(batch.size() + rows.size()));
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    x = unsqueeze(x, static_cast<std::int64_t>(batch.size() + rows.size()));
+  }
   for (std::size_t i = 0; i < rows.size(); ++i) y = unsqueeze(y, static_cast<std::int64_t>(batch.size()));
   Dims last;
   for (std::size_t i = 0; i < summed.size(); ++i) last.push_back(-1 - static_cast<std::int64_t>(i));
@@ -79,7 +85,8 @@ Tensor multiply_and_sum(const Named& a, const Named& b, const Names& batch, cons
 }
 
 Tensor as_matrices(const Named& a, const Names& batch, const Names& rows, const Names& columns) {
-  Shape shape = sizes(a, batch);  // six at most: with seven there is room for no row or column, and scalars do not come here
+  // six at most: with seven there is room for no row or column, and scalars do not come here
+  Shape shape = sizes(a, batch);
   shape.push_back(numel(sizes(a, rows)));
   shape.push_back(numel(sizes(a, columns)));
   return reshaped(ordered(a, batch + rows + columns), shape);
@@ -97,7 +104,8 @@ Named contract(const char* op, Named a, Named b, const Names& kept) {
     if (!has(a.axes, name)) columns.push_back(name);
   }
   const Names out = batch + rows + columns;
-  const bool scalars = !batch.empty() && rows.empty() && columns.empty();  // of a batch of 1 x 1 matrices BLAS makes one call each
+  // of a batch of 1 x 1 matrices BLAS makes one call each
+  const bool scalars = !batch.empty() && rows.empty() && columns.empty();
   if (summed.empty() || scalars || !is_float(a.x.dtype())) {
     require_rank(op, out.size() + summed.size());
     return {multiply_and_sum(a, b, batch, rows, columns, summed), out};
@@ -113,7 +121,9 @@ Named contract(const char* op, Named a, Named b, const Names& kept) {
 
 std::string describe_all(const std::vector<Tensor>& operands) {
   std::string text;
-  for (std::size_t i = 0; i < operands.size(); ++i) text += describe({{fmt::format("operand {}", i).c_str(), operands[i]}});
+  for (std::size_t i = 0; i < operands.size(); ++i) {
+    text += describe({{fmt::format("operand {}", i).c_str(), operands[i]}});
+  }
   return text;
 }
 
@@ -125,7 +135,8 @@ template <class E>
 const char* sentence(detail::EinsumFault fault) {
   switch (fault) {
     case detail::EinsumFault::arrow: return "operands and result are separated by one '->', operands by ','";
-    case detail::EinsumFault::name: return "the name of an axis is a letter, or a letter followed by letters, digits and '_'";
+    case detail::EinsumFault::name:
+      return "the name of an axis is a letter, or a letter followed by letters, digits and '_'";
     case detail::EinsumFault::dots: return "any number of axes is written '...', at most once for each operand";
     case detail::EinsumFault::repeated: return "the result names an axis twice";
     case detail::EinsumFault::unknown: return "the result has an axis that no operand has";
@@ -191,8 +202,8 @@ Tensor einsum(const std::string& equation, const std::vector<Tensor>& operands) 
       const std::string& name = term.axes[i];
       const std::int64_t n = term.x.shape()[i];
       const auto disagree = [&](std::int64_t other) {
-        fail<ShapeError>(fmt::format("axis '{}' has sizes {} and {}", name[0] == '.' ? "..." : name, other, n), equation,
-                         operands);
+        fail<ShapeError>(fmt::format("axis '{}' has sizes {} and {}", name[0] == '.' ? "..." : name, other, n),
+                         equation, operands);
       };
       if (const std::size_t first = place(term.axes, name); first < i) {
         if (term.x.shape()[first] != n) disagree(term.x.shape()[first]);
@@ -220,7 +231,9 @@ Tensor einsum(const std::string& equation, const std::vector<Tensor>& operands) 
 
 namespace {
 
-Tensor product(const char* op, const Named& a, const Named& b, const Names& out) { return ordered(contract(op, a, b, out), out); }
+Tensor product(const char* op, const Named& a, const Named& b, const Names& out) {
+  return ordered(contract(op, a, b, out), out);
+}
 
 }  // namespace
 

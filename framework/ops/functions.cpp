@@ -66,7 +66,9 @@ Tensor tan(const Tensor& x) {
 Tensor tanh(const Tensor& x) {
   const Array y = map_vector("tanh", x, [](const auto& k) { return k.tanh; });
   return record("tanh", y, {x}, [y](const Tensor& g, const Self& self) {
-    if (!grad_enabled()) return Tensor(map_vector("tanh", y, g.array(), [](const auto& k) { return k.tanh_grad_of_y; }));
+    if (!grad_enabled()) {
+      return Tensor(map_vector("tanh", y, g.array(), [](const auto& k) { return k.tanh_grad_of_y; }));
+    }
     const Tensor t = self(y);
     return g * (1 - t * t);
   });
@@ -80,7 +82,9 @@ Tensor erf(const Tensor& x) {
 Tensor sigmoid(const Tensor& x) {
   const Array y = map_vector("sigmoid", x, [](const auto& k) { return k.sigmoid; });
   return record("sigmoid", y, {x}, [y](const Tensor& g, const Self& self) {
-    if (!grad_enabled()) return Tensor(map_vector("sigmoid", y, g.array(), [](const auto& k) { return k.sigmoid_grad_of_y; }));
+    if (!grad_enabled()) {
+      return Tensor(map_vector("sigmoid", y, g.array(), [](const auto& k) { return k.sigmoid_grad_of_y; }));
+    }
     const Tensor s = self(y);
     return g * (s * (1 - s));
   });
@@ -132,7 +136,9 @@ Tensor gelu(const Tensor& x, GeluKind kind) {
 
 Tensor silu(const Tensor& x) {
   return record("silu", map_vector("silu", x, [](const auto& k) { return k.silu; }), {x}, [x](const Tensor& g) {
-    if (!grad_enabled()) return Tensor(map_vector("silu", x.array(), g.array(), [](const auto& k) { return k.silu_grad; }));
+    if (!grad_enabled()) {
+      return Tensor(map_vector("silu", x.array(), g.array(), [](const auto& k) { return k.silu_grad; }));
+    }
     const Tensor s = sigmoid(x);
     return g * (s * (1 + x * (1 - s)));
   });
@@ -174,7 +180,9 @@ Tensor round(const Tensor& x) {
 Tensor neg(const Tensor& x) {
   require_defined("neg", {{"x", x}});
   const Array y = x.dtype() == int64
-                      ? map<std::int64_t>(x.array(), [](std::int64_t v) { return static_cast<std::int64_t>(-static_cast<std::uint64_t>(v)); })
+                      ? map<std::int64_t>(x.array(), [](std::int64_t v) {
+                        return static_cast<std::int64_t>(-static_cast<std::uint64_t>(v));
+                      })
                       : map_vector("neg", x, [](const auto& k) { return k.neg; });
   return record("neg", y, {x}, [](const Tensor& g) { return neg(g); });
 }
@@ -184,7 +192,9 @@ Tensor operator-(const Tensor& x) { return neg(x); }
 Tensor abs(const Tensor& x) {
   require_defined("abs", {{"x", x}});
   const Array y = x.dtype() == int64 ? map<std::int64_t>(x.array(), [](std::int64_t v) {
-    if (v == std::numeric_limits<std::int64_t>::min()) throw ConfigError("abs: the smallest int64 has no positive counterpart");
+    if (v == std::numeric_limits<std::int64_t>::min()) {
+      throw ConfigError("abs: the smallest int64 has no positive counterpart");
+    }
     return v < 0 ? -v : v;
   }) : map_vector("abs", x, [](const auto& k) { return k.abs; });
   return record("abs", y, {x}, [x](const Tensor& g) { return g * (to(x > 0, g.dtype()) - to(x < 0, g.dtype())); });

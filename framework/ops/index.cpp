@@ -68,7 +68,8 @@ void for_each_indexed(const Shape& x_shape, std::size_t axis, const Array& index
 Tensor index_select(const Tensor& x, std::int64_t axis, const Tensor& index) {
   require_defined("index_select", {{"x", x}});
   const auto i = normalize_axis("index_select", axis, {{"x", x}, {"index", index}});
-  require(index.defined() && index.shape().size() == 1, "index_select", "index must have one axis", {{"x", x}, {"index", index}});
+  require(index.defined() && index.shape().size() == 1, "index_select", "index must have one axis",
+          {{"x", x}, {"index", index}});
   require_indices("index_select", "index", index, x.shape()[i], {{"x", x}, {"index", index}});
   Shape shape = x.shape();
   shape[i] = index.numel();
@@ -85,7 +86,8 @@ Tensor index_select(const Tensor& x, std::int64_t axis, const Tensor& index) {
       }
     }
   });
-  return record("index_select", y, {x, index}, [=, from = x.shape(), a = static_cast<std::int64_t>(i)](const Tensor& g) {
+  return record("index_select", y, {x, index},
+                [=, from = x.shape(), a = static_cast<std::int64_t>(i)](const Tensor& g) {
     return index_add(g, index, from, a);
   });
 }
@@ -112,7 +114,8 @@ Tensor scatter_add(const Tensor& x, std::int64_t axis, const Tensor& index, cons
   const auto i = normalize_axis("scatter_add", axis, {{"x", x}, {"index", index}, {"src", src}});
   require_same_dtype("scatter_add", {{"x", x}, {"src", src}});
   require_indices("scatter_add", "index", index, x.shape()[i], {{"x", x}, {"index", index}, {"src", src}});
-  require(index.shape() == src.shape(), "scatter_add", "index and src must have one shape", {{"x", x}, {"index", index}, {"src", src}});
+  require(index.shape() == src.shape(), "scatter_add", "index and src must have one shape",
+          {{"x", x}, {"index", index}, {"src", src}});
   require_gather_shapes("scatter_add", x, i, index);
   Array y = x.array().copy();
   const Array from = src.array().contiguous(), ids = index.array().contiguous();

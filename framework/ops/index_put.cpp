@@ -1,5 +1,5 @@
-// Writing by index, and reading by mask. All of it becomes index_select and index_add on rows of x: where several values go to
-// one place all but the last are left out first, so that writing is adding to nothing.
+// Writing by index, and reading by mask. All of it becomes index_select and index_add on rows of x: where several
+// values go to one place all but the last are left out first, so that writing is adding to nothing.
 #include <algorithm>
 #include <unordered_map>
 
@@ -13,13 +13,16 @@ namespace {
 
 // x (rows, inner) with values (n, inner) at rows[i]; of equal rows the last one counts.
 Tensor put_rows(const Tensor& x, const Tensor& rows, const Tensor& values) {
-  if (x.dtype() == boolean) return to(put_rows(to(x, int64), rows, to(values, int64)), boolean);  // index_add adds numbers
+  // index_add adds numbers
+  if (x.dtype() == boolean) return to(put_rows(to(x, int64), rows, to(values, int64)), boolean);
   const auto at = rows.to_vector<std::int64_t>();
   std::unordered_map<std::int64_t, std::int64_t> last;
   for (std::size_t i = 0; i < at.size(); ++i) last[at[i]] = static_cast<std::int64_t>(i);
   std::vector<std::int64_t> written, sources;
   for (std::size_t i = 0; i < at.size(); ++i) {
-    if (last[at[i]] == static_cast<std::int64_t>(i)) written.push_back(at[i]), sources.push_back(static_cast<std::int64_t>(i));
+    if (last[at[i]] == static_cast<std::int64_t>(i)) {
+      written.push_back(at[i]), sources.push_back(static_cast<std::int64_t>(i));
+    }
   }
   const auto n = static_cast<std::int64_t>(written.size());
   const Tensor to = from_vector(written, {n});
@@ -65,10 +68,12 @@ Tensor index_put(const Tensor& x, const std::vector<Tensor>& indices, const Tens
           "needs an index for at least one axis, at most for all", {{"x", x}, {"values", values}});
   Shape where_to;
   for (std::size_t k = 0; k < indices.size(); ++k) {
-    require_indices("index_put", "index", indices[k], x.shape()[k], {{"x", x}, {"index", indices[k]}, {"values", values}});
+    require_indices("index_put", "index", indices[k], x.shape()[k],
+                    {{"x", x}, {"index", indices[k]}, {"values", values}});
     where_to = k == 0 ? indices[k].shape() : broadcast_shapes("index_put", where_to, indices[k].shape());
   }
-  require_rank("index_put", where_to.size() + x.shape().size() - indices.size(), {{"x", x}, {"index 0", indices[0]}, {"values", values}});
+  require_rank("index_put", where_to.size() + x.shape().size() - indices.size(),
+               {{"x", x}, {"index 0", indices[0]}, {"values", values}});
   Tensor row = zeros(where_to, int64);  // of x as (rows, inner)
   std::int64_t rows = 1, inner = 1;
   Shape given = where_to;
@@ -90,7 +95,8 @@ Tensor slice_scatter(const Tensor& x, const Tensor& src, std::int64_t axis, std:
   require_same_dtype("slice_scatter", {{"x", x}, {"src", src}});
   normalize_axis("slice_scatter", axis, {{"x", x}, {"src", src}});
   if (step < 1) {
-    throw ConfigError(fmt::format("slice_scatter: the step is {}, must be at least 1{}", step, describe({{"x", x}, {"src", src}})));
+    throw ConfigError(fmt::format("slice_scatter: the step is {}, must be at least 1{}", step,
+                                  describe({{"x", x}, {"src", src}})));
   }
   const Tensor y(x.array().copy());
   const Tensor part = slice(y, axis, start, end, step);
@@ -147,7 +153,9 @@ Tensor nonzero(const Tensor& x) {
   std::int64_t* out = y.mutable_data<std::int64_t>();
   for (std::size_t k = 0; k < found.size(); ++k) {
     std::int64_t rest = found[k];
-    for (std::int64_t d = rank; d-- > 0; rest /= x.size(d)) out[static_cast<std::int64_t>(k) * rank + d] = rest % x.size(d);
+    for (std::int64_t d = rank; d-- > 0; rest /= x.size(d)) {
+      out[static_cast<std::int64_t>(k) * rank + d] = rest % x.size(d);
+    }
   }
   return Tensor(y);
 }

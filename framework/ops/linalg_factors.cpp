@@ -1,5 +1,5 @@
-// Matrices as products of simpler ones. Where there are several results they are one row of one recorded op, so that their
-// gradients arrive together, and slices of that row are what the caller gets.
+// Matrices as products of simpler ones. Where there are several results they are one row of one recorded op, so that
+// their gradients arrive together, and slices of that row are what the caller gets.
 #include <limits>
 
 #include "framework/ops/matrices.h"
@@ -17,7 +17,8 @@ Tensor cholesky(const Tensor& given) {
       fail("linalg::cholesky", i, "is not positive definite", {{"x", given}});
     }
   }
-  const Tensor result = record("linalg::cholesky", y, {x}, [y](const Tensor& g, const Self& self) {  // Murray 2016, equation 9
+  // Murray 2016, equation 9
+  const Tensor result = record("linalg::cholesky", y, {x}, [y](const Tensor& g, const Self& self) {
     const Tensor l = self(y), l_inverse = inverse("linalg::cholesky, gradient", l), product = matmul(transposed(l), g);
     const Tensor half = tril(product) - 0.5 * (tril(product) - tril(product, -1));  // the diagonal counts half
     return 0.5 * matmul(transposed(l_inverse), matmul(half + transposed(half), l_inverse));
@@ -83,7 +84,8 @@ QR qr(const Tensor& given) {
     const Tensor gq = transposed(grads[0]) + matmul(q, matmul(more, transposed(g_more)));
     const Tensor product = matmul(r, transposed(gr)) - matmul(transposed(gq), q);
     const Tensor symmetric = tril(product) + transposed(tril(product, -1));
-    const Tensor gx = transposed(solve_matrices("linalg::qr, gradient", r, transposed(gq + matmul(q, symmetric))));  // (...) r⁻ᵀ
+    // (...) r⁻ᵀ
+    const Tensor gx = transposed(solve_matrices("linalg::qr, gradient", r, transposed(gq + matmul(q, symmetric))));
     return cat({gx, matmul(q, g_more)}, -1);
   });
   const auto out = parts(to(row, given.dtype()), shapes);
@@ -128,7 +130,9 @@ Eigh eigh(const Tensor& given) {
   const std::vector<Shape> shapes{{n}, {n, n}};  // values, and the vectors in rows
   const Array y = rows_of(x, n + n * n, [&](std::int64_t i, double* a, double* row) {
     if (!all_finite(a, n * n)) fail("linalg::eigh", i, "has an element that is not finite", {{"x", given}});
-    if (n > 0 && !kernels::lapack::eigh(n, a, row)) fail("linalg::eigh", i, "has no decomposition that converges", {{"x", given}});
+    if (n > 0 && !kernels::lapack::eigh(n, a, row)) {
+      fail("linalg::eigh", i, "has no decomposition that converges", {{"x", given}});
+    }
     std::copy_n(a, n * n, row + n);
   });
   const Tensor row = record("linalg::eigh", y, {x}, [=](const Tensor& g, const Self& self) {

@@ -111,7 +111,8 @@ Determinants determinants(const char* op, const Tensor& given) {
   const Tensor x = to(given, float64);
   const Shape batch = batch_of(x.shape());
   Determinants d{Array::empty(batch, float64), Array::empty(batch, float64), Array::empty(batch, float64)};
-  double *sign = d.sign.mutable_data<double>(), *log = d.log.mutable_data<double>(), *product = d.product.mutable_data<double>();
+  double *sign = d.sign.mutable_data<double>(), *log = d.log.mutable_data<double>(),
+      *product = d.product.mutable_data<double>();
   const std::int64_t n = x.size(-1);
   for_each_lu(op, x, {{"x", given}}, [&](std::int64_t i, const double* factors, const int* pivots, State state) {
     std::int64_t exponent = 0;  // of product: it may leave the range on the way to a result that does not

@@ -68,7 +68,9 @@ Tensor binary_cross_entropy(const Tensor& p, const Tensor& target, Reduction red
   });
   return reduced(record(op, losses, {p, target},
                         [=](const Tensor& g) { return g * (p - target) / clamp(p * (1 - p), 1e-12); },
-                        [=](const Tensor& g) { return g * (bounded(log1p, neg(p), p == 1) - bounded(log, p, p == 0)); }),
+                        [=](const Tensor& g) {
+                          return g * (bounded(log1p, neg(p), p == 1) - bounded(log, p, p == 0));
+                        }),
                  reduction);
 }
 

@@ -13,7 +13,8 @@ Array map(const Array& x, F&& f) {
   if (y.numel() == 0) return y;
   Out* out = y.mutable_data<Out>();
   const T* in = x.data<T>();
-  kernels::for_each_run<2>(y.shape(), {y.strides(), x.strides()}, [&](const auto& at, std::int64_t n, const auto& step) {
+  kernels::for_each_run<2>(y.shape(), {y.strides(), x.strides()},
+                           [&](const auto& at, std::int64_t n, const auto& step) {
     Out* a = out + at[0];
     const T* b = in + at[1];
     for (std::int64_t i = 0; i < n; ++i) a[i * step[0]] = f(b[i * step[1]]);

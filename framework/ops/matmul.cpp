@@ -18,8 +18,12 @@ Matrix as_matrix(const Array& a) {
   const std::size_t r = a.rank() - 2, c = a.rank() - 1;
   const std::int64_t rows = a.shape()[r], columns = a.shape()[c];
   const std::int64_t by_row = a.strides()[r], by_column = a.strides()[c];
-  if ((by_column == 1 || columns == 1) && (by_row >= columns || rows == 1)) return {a, false, std::max({by_row, columns, std::int64_t{1}})};
-  if ((by_row == 1 || rows == 1) && (by_column >= rows || columns == 1)) return {a, true, std::max({by_column, rows, std::int64_t{1}})};
+  if ((by_column == 1 || columns == 1) && (by_row >= columns || rows == 1)) {
+    return {a, false, std::max({by_row, columns, std::int64_t{1}})};
+  }
+  if ((by_row == 1 || rows == 1) && (by_column >= rows || columns == 1)) {
+    return {a, true, std::max({by_column, rows, std::int64_t{1}})};
+  }
   return {a.copy(), false, std::max<std::int64_t>(columns, 1)};
 }
 
@@ -55,7 +59,8 @@ void multiply(const Matrix& a, const Matrix& b, Array& y) {
       pa -= at[d] * sa[d], pb -= at[d] * sb[d], at[d] = 0;
     }
   }
-  kernels::gemm_batched<T>(batch, a.transposed, b.transposed, m, n, k, T(1), as.data(), a.ld, bs.data(), b.ld, T(0), cs.data(), n);
+  kernels::gemm_batched<T>(batch, a.transposed, b.transposed, m, n, k, T(1), as.data(), a.ld, bs.data(), b.ld, T(0),
+                           cs.data(), n);
 }
 
 // Both operands with at least two axes.
@@ -77,9 +82,11 @@ Tensor product(const Tensor& a, const Tensor& b) {
 
 Tensor matmul(const Tensor& a, const Tensor& b) {
   require_float("matmul", {{"a", a}, {"b", b}});
-  require(a.dim() > 0 && b.dim() > 0, "matmul", "needs at least one axis on each side; use * with a number", {{"a", a}, {"b", b}});
+  require(a.dim() > 0 && b.dim() > 0, "matmul", "needs at least one axis on each side; use * with a number",
+          {{"a", a}, {"b", b}});
   require(a.size(-1) == b.size(b.dim() == 1 ? 0 : -2), "matmul",
-          "the last axis of a must equal the second to last of b (the only one when b has one axis)", {{"a", a}, {"b", b}});
+          "the last axis of a must equal the second to last of b (the only one when b has one axis)",
+          {{"a", a}, {"b", b}});
   if (a.dim() == 1 && b.dim() == 1) return squeeze(squeeze(product(unsqueeze(a, 0), unsqueeze(b, 1)), 0), 0);
   if (a.dim() == 1) return squeeze(product(unsqueeze(a, 0), b), -2);
   if (b.dim() == 1) return squeeze(product(a, unsqueeze(b, 1)), -1);
@@ -104,7 +111,8 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   require_float("linear", operands);
   require(weight.dim() == 2, "linear", "W must have two axes (out, in)", operands);
   require(x.dim() >= 1 && x.size(-1) == weight.size(1), "linear", "last axis of x must equal last axis of W", operands);
-  require(!bias.defined() || (bias.dim() == 1 && bias.size(0) == weight.size(0)), "linear", "b must have one axis, as long as W's first", operands);
+  require(!bias.defined() || (bias.dim() == 1 && bias.size(0) == weight.size(0)), "linear",
+          "b must have one axis, as long as W's first", operands);
 
   const Array w = weight.array().contiguous();
   const Array in = x.array().contiguous();
@@ -117,8 +125,8 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
     if (y.numel() == 0) return;
     T* out = y.mutable_data<T>();
     const Array row = bias.defined() ? bias.array().contiguous() : Array();
-    kernels::gemm<T>(false, true, m, n, k, T(1), in.data<T>(), std::max<std::int64_t>(k, 1), w.data<T>(), std::max<std::int64_t>(k, 1), T(0),
-                     out, n, row.defined() ? row.data<T>() : nullptr);
+    kernels::gemm<T>(false, true, m, n, k, T(1), in.data<T>(), std::max<std::int64_t>(k, 1), w.data<T>(),
+                     std::max<std::int64_t>(k, 1), T(0), out, n, row.defined() ? row.data<T>() : nullptr);
   });
   const auto dx = [weight, from = x.shape()](const Tensor& g) { return reshape(matmul(as_rows(g), weight), from); };
   const auto dw = [x](const Tensor& g) { return weight_gradient(g, x); };

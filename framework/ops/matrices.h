@@ -1,6 +1,6 @@
 #pragma once
-// Batches of matrices on their way to LAPACK: float64, contiguous, one after the other. A float32 matrix is converted first and
-// its results last, so that gradients too are float64's, rounded.
+// Batches of matrices on their way to LAPACK: float64, contiguous, one after the other. A float32 matrix is converted
+// first and its results last, so that gradients too are float64's, rounded.
 #include <cmath>
 
 #include "framework/kernels/lapack.h"
@@ -12,7 +12,8 @@ namespace gradus::linalg {
 inline void require_matrices(const char* op, const Tensor& x) {
   require_float(op, {{"x", x}});
   require(x.dim() >= 2, op, "needs at least two axes", {{"x", x}});
-  require(std::max(x.size(-1), x.size(-2)) <= kernels::lapack::max_size, op, "the matrices are too large for LAPACK", {{"x", x}});
+  require(std::max(x.size(-1), x.size(-2)) <= kernels::lapack::max_size, op, "the matrices are too large for LAPACK",
+          {{"x", x}});
 }
 
 // Of the first operand.
@@ -37,7 +38,8 @@ inline bool all_finite(const double* p, std::int64_t n) {
 }
 
 // LinAlgError "op: matrix 3 of the batch is singular".
-[[noreturn]] inline void fail(const char* op, std::int64_t matrix, const char* what, std::initializer_list<Operand> operands) {
+[[noreturn]] inline void fail(const char* op, std::int64_t matrix, const char* what,
+                              std::initializer_list<Operand> operands) {
   const bool batch = operands.begin()->tensor.dim() > 2;
   const std::string which = batch ? fmt::format("matrix {} of the batch", matrix) : "the matrix";
   throw LinAlgError(fmt::format("{}: {} {}{}", op, which, what, describe(operands)));

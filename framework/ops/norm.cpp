@@ -28,27 +28,32 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, dou
   require_float("layer_norm", operands);
   require(x.dim() >= 1, "layer_norm", "x needs an axis to normalise over", operands);
   for (const Tensor& p : {weight, bias}) {
-    require(!p.defined() || (p.dim() == 1 && p.size(0) == x.size(-1)), "layer_norm", "weight and bias must have one axis, as long as x's last", operands);
+    require(!p.defined() || (p.dim() == 1 && p.size(0) == x.size(-1)), "layer_norm",
+            "weight and bias must have one axis, as long as x's last", operands);
   }
   if (!(eps >= 0)) throw ConfigError(fmt::format("layer_norm: eps is {}, must be at least 0", eps));
 
   const std::int64_t n = x.size(-1), rows = n ? x.numel() / n : 0;
   const Array in = x.array().contiguous();
-  const Array w = weight.defined() ? weight.array().contiguous() : Array(), b = bias.defined() ? bias.array().contiguous() : Array();
-  Array y = Array::empty(x.shape(), x.dtype()), centre = Array::empty({rows}, float64), rstd = Array::empty({rows}, float64);
+  const Array w = weight.defined() ? weight.array().contiguous() : Array(),
+      b = bias.defined() ? bias.array().contiguous() : Array();
+  Array y = Array::empty(x.shape(), x.dtype()), centre = Array::empty({rows}, float64),
+      rstd = Array::empty({rows}, float64);
   dispatch_float("layer_norm", x.dtype(), [&]<class T>() {
-    kernels::layer_norm(rows, n, in.data<T>(), elements<T>(w), elements<T>(b), eps, y.mutable_data<T>(), centre.mutable_data<double>(),
-                        rstd.mutable_data<double>());
+    kernels::layer_norm(rows, n, in.data<T>(), elements<T>(w), elements<T>(b), eps, y.mutable_data<T>(),
+                        centre.mutable_data<double>(), rstd.mutable_data<double>());
   });
   return record("layer_norm", y, {x, weight, bias}, [=](const Tensor& g, const Self& self) -> Gradients {
     if (grad_enabled()) return through([&] { return composed_layer_norm(x, weight, bias, eps); }, {x, weight, bias}, g);
     const Array gs = g.array().contiguous();
-    const auto room = [&](std::size_t i, const Shape& shape) { return self.needs(i) ? Array::empty(shape, g.dtype()) : Array(); };
+    const auto room = [&](std::size_t i, const Shape& shape) {
+      return self.needs(i) ? Array::empty(shape, g.dtype()) : Array();
+    };
     Array dx = room(0, x.shape()), dw = room(1, {n}), db = room(2, {n});
     dispatch_float("layer_norm", g.dtype(), [&]<class T>() {
       const auto out = [](Array& a) { return a.defined() ? a.mutable_data<T>() : nullptr; };
-      kernels::layer_norm_grad(rows, n, in.data<T>(), elements<T>(w), centre.data<double>(), rstd.data<double>(), gs.data<T>(),
-                               out(dx), out(dw), out(db));
+      kernels::layer_norm_grad(rows, n, in.data<T>(), elements<T>(w), centre.data<double>(), rstd.data<double>(),
+                               gs.data<T>(), out(dx), out(dw), out(db));
     });
     const auto result = [](const Array& a) { return a.defined() ? Tensor(a) : Tensor(); };
     return {result(dx), result(dw), result(db)};

@@ -1,4 +1,5 @@
-// Ops that read an axis in another order, some elements more than once: index_select by a formula, which brings its gradient.
+// Ops that read an axis in another order, some elements more than once:
+// index_select by a formula, which brings its gradient.
 #include <algorithm>
 
 #include "framework/ops.h"
@@ -26,7 +27,9 @@ Tensor read(const Tensor& x, std::size_t axis, std::int64_t n, F from) {
 // size * count, for the axis of an op that repeats x.
 std::int64_t times(const char* op, const Tensor& x, std::size_t axis, std::int64_t count) {
   Shape shape = x.shape();
-  if (count < 0) throw ConfigError(fmt::format("{}: a count must not be negative, got {}{}", op, count, describe({{"x", x}})));
+  if (count < 0) {
+    throw ConfigError(fmt::format("{}: a count must not be negative, got {}{}", op, count, describe({{"x", x}})));
+  }
   if (__builtin_mul_overflow(shape[axis], count, &shape[axis])) {
     throw ShapeError(fmt::format("{}: {} times axis {} is too long{}", op, count, axis, describe({{"x", x}})));
   }
@@ -49,7 +52,8 @@ Tensor flip(const Tensor& x, const Axes& axes) {
 Tensor roll(const Tensor& x, const Dims& shifts, const Dims& axes) {
   require_defined("roll", {{"x", x}});
   if (shifts.size() != axes.size()) {
-    throw AxisError(fmt::format("roll: {} must be one shift for each axis of {}{}", shifts.str(), axes.str(), describe({{"x", x}})));
+    throw AxisError(fmt::format("roll: {} must be one shift for each axis of {}{}", shifts.str(), axes.str(),
+                                describe({{"x", x}})));
   }
   for (const auto axis : axes) normalize_axis("roll", axis, {{"x", x}});
   Tensor y = x;
@@ -150,7 +154,8 @@ Tensor surround(const Tensor& x, const Shape& shape, const Dims& before, double 
 
 }  // namespace
 
-Tensor pad(const Tensor& x, const std::vector<std::pair<std::int64_t, std::int64_t>>& pairs, Padding mode, double value) {
+Tensor pad(const Tensor& x, const std::vector<std::pair<std::int64_t, std::int64_t>>& pairs, Padding mode,
+           double value) {
   require_defined("pad", {{"x", x}});
   require(pairs.size() <= x.shape().size(), "pad", "there are more pairs than axes", {{"x", x}});
   Dims before = Dims::filled(x.shape().size(), 0);
@@ -164,7 +169,9 @@ Tensor pad(const Tensor& x, const std::vector<std::pair<std::int64_t, std::int64
     };
     if (front < 0 || back < 0) fail("pads must not be negative; use slice()");
     const std::int64_t longest = std::max(front, back);
-    if (mode == Padding::reflect && longest > std::max<std::int64_t>(n - 1, 0)) fail("reflected pads must be less than the size");
+    if (mode == Padding::reflect && longest > std::max<std::int64_t>(n - 1, 0)) {
+      fail("reflected pads must be less than the size");
+    }
     if (mode == Padding::replicate && n == 0 && longest > 0) fail("there is no element to replicate");
     if (__builtin_add_overflow(shape[i], front, &shape[i]) || __builtin_add_overflow(shape[i], back, &shape[i])) {
       fail("pads are too large");

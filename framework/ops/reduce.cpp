@@ -61,7 +61,8 @@ Array sum_array(const Array& x, const Dims& axes, bool keepdim) {
         return static_cast<T>(s);
       });
     } else {
-      const bool leading = axes.size() < x.rank() && (axes.empty() || axes.back() == static_cast<std::int64_t>(axes.size()) - 1);
+      const bool leading = axes.size() < x.rank() &&
+          (axes.empty() || axes.back() == static_cast<std::int64_t>(axes.size()) - 1);
       if (leading) {  // a view as well: its sums have the bits of its copy's
         const Array all = x.contiguous();
         Array y = Array::empty(reduced_shape(x.shape(), axes, keepdim), x.dtype());
@@ -70,10 +71,12 @@ Array sum_array(const Array& x, const Dims& axes, bool keepdim) {
       }
       if (axes.size() == x.rank()) {
         const Array all = x.contiguous();
-        return Array::full(reduced_shape(x.shape(), axes, keepdim), kernels::sum(all.numel(), all.data<T>()), x.dtype());
+        return Array::full(reduced_shape(x.shape(), axes, keepdim), kernels::sum(all.numel(), all.data<T>()),
+                           x.dtype());
       }
       const auto kernel = kernels::vector_kernels<T>().sum;
-      return reduce_rows<T>(x, axes, keepdim, [kernel](const T* row, std::int64_t n) { return static_cast<T>(kernel(n, row)); });
+      return reduce_rows<T>(x, axes, keepdim,
+                            [kernel](const T* row, std::int64_t n) { return static_cast<T>(kernel(n, row)); });
     }
   });
 }
@@ -120,7 +123,8 @@ Tensor var(const Tensor& x, const Axes& axes, bool keepdim, std::int64_t correct
   require_float("var", {{"x", x}});
   const Dims over = normalized("var", axes, {{"x", x}});
   const Tensor centred = x - mean(x, over, true);
-  return sum(centred * centred, over, keepdim) / std::max(0.0, static_cast<double>(count(x.shape(), over) - correction));
+  return sum(centred * centred, over, keepdim) /
+         std::max(0.0, static_cast<double>(count(x.shape(), over) - correction));
 }
 
 namespace {
@@ -141,7 +145,9 @@ Tensor as_rows(const Tensor& x, const Dims& axes) {
   Dims order;
   Shape shape;
   for (std::size_t i = 0; i < x.shape().size(); ++i) {
-    if (!axes.contains(static_cast<std::int64_t>(i))) order.push_back(static_cast<std::int64_t>(i)), shape.push_back(x.shape()[i]);
+    if (!axes.contains(static_cast<std::int64_t>(i))) {
+      order.push_back(static_cast<std::int64_t>(i)), shape.push_back(x.shape()[i]);
+    }
   }
   for (auto a : axes) order.push_back(a);
   shape.push_back(count(x.shape(), axes));
@@ -182,8 +188,10 @@ Tensor argmin(const Tensor& x, std::int64_t axis, bool keepdim) {
 
 Tensor length_of(const char* op, const Tensor& x, const Dims& axes, bool keepdim, double more) {
   const Array y = dispatch_float(op, x.dtype(), [&]<class T>() {
-    const Array squares = map<T, double>(x.array(), [](T v) { return static_cast<double>(v) * static_cast<double>(v); });
-    return map<double, T>(sum_array(squares, axes, keepdim), [more](double s) { return static_cast<T>(std::sqrt(s + more)); });
+    const Array squares =
+        map<T, double>(x.array(), [](T v) { return static_cast<double>(v) * static_cast<double>(v); });
+    return map<double, T>(sum_array(squares, axes, keepdim),
+                          [more](double s) { return static_cast<T>(std::sqrt(s + more)); });
   });
   return record(op, y, {x}, [=, from = x.shape()](const Tensor& g, const Self& self) {
     const Tensor length = restore_axes(self(y), from, axes), none = length == 0;

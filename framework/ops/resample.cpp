@@ -31,7 +31,8 @@ void require_resampled(const char* op, std::int64_t axes, const Tensor& x, Size2
       operands);
 }
 
-// Axis `axis` of x in n bins, each replaced by its mean. All bins are read as long as the longest one, what is too much as 0.
+// Axis `axis` of x in n bins, each replaced by its mean.
+// All bins are read as long as the longest one, what is too much as 0.
 Tensor means_of_bins(const Tensor& x, std::int64_t axis, std::int64_t n) {
   const std::int64_t size = x.size(axis);
   const auto begin = [&](std::int64_t i) { return scaled(i, size, n); };

@@ -15,7 +15,8 @@ Tensor bincount(const Tensor& x, const Tensor& weights, std::int64_t minlength) 
   if (minlength < 0) throw ConfigError(fmt::format("bincount: minlength must not be negative, got {}", minlength));
   if (weights.defined()) {
     require(weights.shape() == x.shape(), "bincount", "weights must have x's shape", {{"x", x}, {"weights", weights}});
-    require<DTypeError>(weights.dtype() != boolean, "bincount", "weights must be numbers", {{"x", x}, {"weights", weights}});
+    require<DTypeError>(weights.dtype() != boolean, "bincount", "weights must be numbers",
+                        {{"x", x}, {"weights", weights}});
   }
   constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
   require_indices("bincount", "value", x, most, {{"x", x}});
@@ -69,7 +70,8 @@ Tensor searchsorted(const Tensor& sorted, const Tensor& values, bool right) {
     for (std::int64_t i = 0; i < y.numel(); ++i) {
       const T* begin = from.data<T>() + (rows ? i / per_row * n : 0);
       const T value = wanted.data<T>()[i];
-      const T* at = right ? std::upper_bound(begin, begin + n, value, less) : std::lower_bound(begin, begin + n, value, less);
+      const T* at = right ? std::upper_bound(begin, begin + n, value, less)
+                          : std::lower_bound(begin, begin + n, value, less);
       out[i] = at - begin;
     }
   });

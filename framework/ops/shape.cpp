@@ -1,4 +1,5 @@
-// Views: only shape and strides change. Their gradients are views too, but for slice, whose gradient is padded with zeros.
+// Views: only shape and strides change. Their gradients are views too, but for slice,
+// whose gradient is padded with zeros.
 #include <cmath>
 
 #include "framework/ops.h"
@@ -22,13 +23,17 @@ Tensor reshape(const Tensor& x, const Shape& shape) {
     }
   }
   if (unknown != Dims::max_rank) {
-    if (known == 0) throw ShapeError(fmt::format("reshape: -1 is ambiguous beside a size of 0 in {}{}", shape.str(), describe({{"x", x}})));
+    if (known == 0) {
+      throw ShapeError(fmt::format("reshape: -1 is ambiguous beside a size of 0 in {}{}", shape.str(),
+                                   describe({{"x", x}})));
+    }
     to[unknown] = x.numel() / known;
     known *= to[unknown];
   }
-  numel(to);  // refuses sizes that overflow beside a 0
+  numel("reshape", to, {{"x", x}});  // refuses sizes that overflow beside a 0
   if (known != x.numel()) {
-    throw ShapeError(fmt::format("reshape: {} does not hold {} elements{}", shape.str(), x.numel(), describe({{"x", x}})));
+    throw ShapeError(fmt::format("reshape: {} does not hold {} elements{}", shape.str(), x.numel(),
+                                 describe({{"x", x}})));
   }
   return record("reshape", x.array().reshape(to), {x},
                 [from = x.shape()](const Tensor& g) { return reshape(g, from); });
@@ -87,7 +92,7 @@ Tensor expand(const Tensor& x, const Shape& shape) {
     if (to[i] == -1 && i >= lead) to[i] = x.shape()[i - lead];
   }
   const bool negative = std::any_of(to.begin(), to.end(), [](std::int64_t n) { return n < 0; });
-  if (negative || (numel(to), !broadcasts_to(x.shape(), to))) {
+  if (negative || (numel("expand", to, {{"x", x}}), !broadcasts_to(x.shape(), to))) {
     throw ShapeError(fmt::format("expand: x does not broadcast to {}{}", shape.str(), describe({{"x", x}})));
   }
   return record("expand", x.array().expand(to), {x}, [](const Tensor& g) { return g; });  // the engine sums
@@ -105,7 +110,8 @@ Tensor unslice(const Tensor& g, const Shape& shape, std::int64_t axis, std::int6
   Array part = y.view(g.shape(), strides, g.numel() ? offset : 0);
   copy_into(part, g.array());
   const std::int64_t n = g.shape()[i];
-  return record("unslice", y, {g}, [=](const Tensor& gg) { return slice(gg, axis, start, start + (n ? (n - 1) * step + 1 : 0), step); });
+  return record("unslice", y, {g},
+                [=](const Tensor& gg) { return slice(gg, axis, start, start + (n ? (n - 1) * step + 1 : 0), step); });
 }
 
 }  // namespace
@@ -113,7 +119,9 @@ Tensor unslice(const Tensor& g, const Shape& shape, std::int64_t axis, std::int6
 Tensor slice(const Tensor& x, std::int64_t axis, std::int64_t start, std::int64_t end, std::int64_t step) {
   require_defined("slice", {{"x", x}});
   const auto i = normalize_axis("slice", axis, {{"x", x}});
-  if (step < 1) throw ConfigError(fmt::format("slice: the step is {}, must be at least 1{}", step, describe({{"x", x}})));
+  if (step < 1) {
+    throw ConfigError(fmt::format("slice: the step is {}, must be at least 1{}", step, describe({{"x", x}})));
+  }
   const std::int64_t size = x.shape()[i];
   const auto clip = [size](std::int64_t p) { return std::clamp<std::int64_t>(p < 0 ? p + size : p, 0, size); };
   const std::int64_t first = clip(start), last = std::max(first, clip(end));
@@ -145,7 +153,8 @@ std::vector<Tensor> split(const Tensor& x, const Dims& sizes, std::int64_t axis)
   bool fits = true;
   for (auto s : sizes) fits = fits && s >= 0 && s <= rest, rest -= fits ? s : 0;
   if (!fits || rest != 0) {
-    throw ShapeError(fmt::format("split: sizes {} must add up to axis {} of x{}", sizes.str(), axis, describe({{"x", x}})));
+    throw ShapeError(fmt::format("split: sizes {} must add up to axis {} of x{}", sizes.str(), axis,
+                                 describe({{"x", x}})));
   }
   std::vector<Tensor> parts;
   std::int64_t at = 0;
@@ -154,8 +163,8 @@ std::vector<Tensor> split(const Tensor& x, const Dims& sizes, std::int64_t axis)
 }
 
 namespace {
-// Parts of `size`, added to `parts`. Many are cut off in halves: each slice's gradient is as long as what it was cut from,
-// and n slices of the whole would cost n times the whole.
+// Parts of `size`, added to `parts`. Many are cut off in halves: each slice's gradient is as long as what it was cut
+// from, and n slices of the whole would cost n times the whole.
 void cut(const Tensor& x, std::int64_t size, std::int64_t axis, std::vector<Tensor>& parts) {
   const std::int64_t length = x.size(axis);
   if (length / 4 <= size) {  // up to four, or a little more
@@ -200,7 +209,9 @@ Tensor cat(const std::vector<Tensor>& xs, std::int64_t axis) {
     Shape rest = x.shape();
     if (rest.size() == shape.size()) rest[i] = shape[i];
     require(rest == shape, "cat", "all sizes but that of the axis must agree", {{"first", first}, {"other", x}});
-    if (__builtin_add_overflow(shape[i], x.shape()[i], &shape[i])) throw ShapeError("cat: the sum of the sizes does not fit 64 bits");
+    if (__builtin_add_overflow(shape[i], x.shape()[i], &shape[i])) {
+      throw ShapeError("cat: the sum of the sizes does not fit 64 bits");
+    }
   }
   Array y = Array::empty(shape, first.dtype());
   std::vector<std::int64_t> starts;
@@ -229,7 +240,8 @@ Tensor stack(const std::vector<Tensor>& xs, std::int64_t axis) {
   std::vector<Tensor> rows;
   for (const auto& x : xs) {
     require_defined("stack", {{"first", xs.front()}, {"other", x}});
-    require(x.shape() == xs.front().shape(), "stack", "all shapes must be equal", {{"first", xs.front()}, {"other", x}});
+    require(x.shape() == xs.front().shape(), "stack", "all shapes must be equal",
+            {{"first", xs.front()}, {"other", x}});
     rows.push_back(unsqueeze(x, axis));
   }
   return cat(rows, axis);

@@ -21,7 +21,9 @@ Array along(const char* op, std::size_t axis, Kernel kernel, const Arrays&... in
   const std::int64_t n = in[0].shape().back();
   dispatch_float(op, y.dtype(), [&]<class T>() {
     T* out = y.mutable_data<T>();
-    if (y.numel() > 0) kernel(y.numel() / n, n, in[0].template data<T>(), in[sizeof...(inputs) - 1].template data<T>(), out);
+    if (y.numel() > 0) {
+      kernel(y.numel() / n, n, in[0].template data<T>(), in[sizeof...(inputs) - 1].template data<T>(), out);
+    }
   });
   return axis_last(y, axis);
 }
@@ -31,11 +33,14 @@ Array along(const char* op, std::size_t axis, Kernel kernel, const Arrays&... in
 Tensor softmax(const Tensor& x, std::int64_t axis) {
   require_float("softmax", {{"x", x}});
   const auto i = normalize_axis("softmax", axis, {{"x", x}});
-  const Array y = along("softmax", i, [](auto rows, auto n, auto* in, auto*, auto* out) { kernels::softmax(rows, n, in, out); }, x.array());
+  const Array y = along("softmax", i, [](auto rows, auto n, auto* in, auto*, auto* out) {
+    kernels::softmax(rows, n, in, out);
+  }, x.array());
   return record("softmax", y, {x}, [=](const Tensor& g, const Self& self) {
     if (!grad_enabled()) {
-      return Tensor(along("softmax", i, [](auto rows, auto n, auto* s, auto* gs, auto* out) { kernels::softmax_grad(rows, n, s, gs, out); },
-                          y, g.array()));
+      return Tensor(along("softmax", i, [](auto rows, auto n, auto* s, auto* gs, auto* out) {
+        kernels::softmax_grad(rows, n, s, gs, out);
+      }, y, g.array()));
     }
     const Tensor s = self(y);
     return s * (g - sum(g * s, axis, true));
@@ -45,11 +50,14 @@ Tensor softmax(const Tensor& x, std::int64_t axis) {
 Tensor log_softmax(const Tensor& x, std::int64_t axis) {
   require_float("log_softmax", {{"x", x}});
   const auto i = normalize_axis("log_softmax", axis, {{"x", x}});
-  const Array y = along("log_softmax", i, [](auto rows, auto n, auto* in, auto*, auto* out) { kernels::log_softmax(rows, n, in, out); }, x.array());
+  const Array y = along("log_softmax", i, [](auto rows, auto n, auto* in, auto*, auto* out) {
+    kernels::log_softmax(rows, n, in, out);
+  }, x.array());
   return record("log_softmax", y, {x}, [=](const Tensor& g, const Self& self) {
     if (!grad_enabled()) {
-      return Tensor(along("log_softmax", i, [](auto rows, auto n, auto* s, auto* gs, auto* out) { kernels::log_softmax_grad(rows, n, s, gs, out); },
-                          y, g.array()));
+      return Tensor(along("log_softmax", i, [](auto rows, auto n, auto* s, auto* gs, auto* out) {
+        kernels::log_softmax_grad(rows, n, s, gs, out);
+      }, y, g.array()));
     }
     return g - exp(self(y)) * sum(g, axis, true);
   });
@@ -69,7 +77,8 @@ Tensor logsumexp(const Tensor& x, std::int64_t axis, bool keepdim) {
   const Array y = axis_last(sums, i).reshape(reduced_shape(x.shape(), {at}, keepdim));
   return record("logsumexp", y, {x}, [=](const Tensor& g, const Self& self) {
     const Tensor out = keepdim ? self(y) : unsqueeze(self(y), at);
-    const Tensor shift = where(out == -std::numeric_limits<double>::infinity(), zeros_like(out), out);  // -inf - -inf is NaN
+    // -inf - -inf is NaN
+    const Tensor shift = where(out == -std::numeric_limits<double>::infinity(), zeros_like(out), out);
     return (keepdim ? g : unsqueeze(g, at)) * exp(x - shift);
   });
 }

@@ -1,4 +1,5 @@
-// Views that read elements of x in a pattern of their own, each beside the op that adds a gradient back in that pattern.
+// Views that read elements of x in a pattern of their own,
+// each beside the op that adds a gradient back in that pattern.
 #include <algorithm>
 #include <cstdlib>
 #include <limits>
@@ -11,13 +12,16 @@ namespace gradus {
 Tensor movedim(const Tensor& x, const Dims& from, const Dims& to) {
   require_defined("movedim", {{"x", x}});
   const std::size_t rank = x.shape().size();
-  const Dims moved = normalized("movedim", from, {{"x", x}}), goals = normalized("movedim", to, {{"x", x}});  // none twice
+  // none twice
+  const Dims moved = normalized("movedim", from, {{"x", x}}), goals = normalized("movedim", to, {{"x", x}});
   if (from.size() != to.size()) {
-    throw AxisError(fmt::format("movedim: {} and {} must name as many axes{}", from.str(), to.str(), describe({{"x", x}})));
+    throw AxisError(fmt::format("movedim: {} and {} must name as many axes{}", from.str(), to.str(),
+                                describe({{"x", x}})));
   }
   Dims order = Dims::filled(rank, 0);
   for (std::size_t i = 0; i < from.size(); ++i) {
-    order[normalize_axis("movedim", to[i], {{"x", x}})] = static_cast<std::int64_t>(normalize_axis("movedim", from[i], {{"x", x}}));
+    order[normalize_axis("movedim", to[i], {{"x", x}})] =
+        static_cast<std::int64_t>(normalize_axis("movedim", from[i], {{"x", x}}));
   }
   std::int64_t next = 0;  // the axes that stay fill the places that are left
   for (std::size_t i = 0; i < rank; ++i) {
@@ -33,8 +37,11 @@ Tensor movedim(const Tensor& x, std::int64_t from, std::int64_t to) { return mov
 Tensor flatten(const Tensor& x, std::int64_t first, std::int64_t last) {
   require_defined("flatten", {{"x", x}});
   const std::size_t rank = std::max<std::size_t>(x.shape().size(), 1), more = rank - x.shape().size();
-  const std::size_t begin = normalize_axis("flatten", first, {{"x", x}}, more), end = normalize_axis("flatten", last, {{"x", x}}, more) + 1;
-  if (begin >= end) throw AxisError(fmt::format("flatten: axis {} comes after axis {}{}", first, last, describe({{"x", x}})));
+  const std::size_t begin = normalize_axis("flatten", first, {{"x", x}}, more),
+      end = normalize_axis("flatten", last, {{"x", x}}, more) + 1;
+  if (begin >= end) {
+    throw AxisError(fmt::format("flatten: axis {} comes after axis {}{}", first, last, describe({{"x", x}})));
+  }
   if (x.dim() == 0) return reshape(x, {1});
   const Shape& from = x.shape();
   Shape shape(from.begin(), from.begin() + begin);
@@ -57,7 +64,9 @@ struct Diagonal {
     const std::int64_t by_row = a.strides()[axis1], by_column = a.strides()[axis2];
     Shape shape = a.shape();
     Strides strides = a.strides();
-    for (const std::size_t axis : {std::max(axis1, axis2), std::min(axis1, axis2)}) shape.erase(axis), strides.erase(axis);
+    for (const std::size_t axis : {std::max(axis1, axis2), std::min(axis1, axis2)}) {
+      shape.erase(axis), strides.erase(axis);
+    }
     shape.push_back(n);
     strides.push_back(by_row + by_column);
     return a.view(shape, strides, numel(shape) > 0 ? down * by_row + right * by_column : 0);
@@ -80,10 +89,13 @@ Tensor diagonal(const Tensor& x, std::int64_t offset, std::int64_t axis1, std::i
   require_defined("diagonal", {{"x", x}});
   require(x.dim() >= 2, "diagonal", "needs at least two axes", {{"x", x}});
   const auto i = normalize_axis("diagonal", axis1, {{"x", x}}), j = normalize_axis("diagonal", axis2, {{"x", x}});
-  if (i == j) throw AxisError(fmt::format("diagonal: axes {} and {} are the same{}", axis1, axis2, describe({{"x", x}})));
+  if (i == j) {
+    throw AxisError(fmt::format("diagonal: axes {} and {} are the same{}", axis1, axis2, describe({{"x", x}})));
+  }
   // Farther off there is nothing either, and its negative could overflow.
   const Diagonal d{i, j, std::clamp(offset, -x.shape()[i], x.shape()[j])};
-  return record("diagonal", d.of(x.array()), {x}, [d, from = x.shape()](const Tensor& g) { return put_on_diagonal(g, from, d); });
+  return record("diagonal", d.of(x.array()), {x},
+                [d, from = x.shape()](const Tensor& g) { return put_on_diagonal(g, from, d); });
 }
 
 Tensor diag(const Tensor& x, std::int64_t offset) {
@@ -123,7 +135,9 @@ Tensor add_windows(const Tensor& g, const Shape& shape, std::int64_t axis, std::
 Tensor unfold(const Tensor& x, std::int64_t axis, std::int64_t size, std::int64_t step) {
   require_defined("unfold", {{"x", x}});
   const auto i = normalize_axis("unfold", axis, {{"x", x}});
-  if (step < 1) throw ConfigError(fmt::format("unfold: the step is {}, must be at least 1{}", step, describe({{"x", x}})));
+  if (step < 1) {
+    throw ConfigError(fmt::format("unfold: the step is {}, must be at least 1{}", step, describe({{"x", x}})));
+  }
   if (size < 0 || size > x.shape()[i]) {
     throw ShapeError(fmt::format("unfold: a window of {} elements is outside [0, {}]{}", size, x.shape()[i],
                                  describe({{"x", x}})));
@@ -138,7 +152,9 @@ Tensor unfold(const Tensor& x, std::int64_t axis, std::int64_t size, std::int64_
   strides.push_back(strides[i]);
   strides[i] *= step;
   return record("unfold", x.array().view(shape, strides), {x},
-                [from = x.shape(), a = static_cast<std::int64_t>(i), step](const Tensor& g) { return add_windows(g, from, a, step); });
+                [from = x.shape(), a = static_cast<std::int64_t>(i), step](const Tensor& g) {
+                  return add_windows(g, from, a, step);
+                });
 }
 
 std::vector<Tensor> meshgrid(const std::vector<Tensor>& axes) {
@@ -148,11 +164,12 @@ std::vector<Tensor> meshgrid(const std::vector<Tensor>& axes) {
   Shape shape;
   for (const auto& x : axes) {
     require_same_dtype("meshgrid", {{"first", axes.front()}, {"other", x}});
-    require(x.dim() <= 1, "meshgrid", "every axis must be a vector or one element", {{"first", axes.front()}, {"other", x}});
+    require(x.dim() <= 1, "meshgrid", "every axis must be a vector or one element",
+            {{"first", axes.front()}, {"other", x}});
     shape.push_back(x.numel());
   }
   if (axes.empty()) throw ShapeError("meshgrid: needs at least one tensor");
-  numel(shape);
+  numel("meshgrid", shape, {{"first", axes.front()}});
   std::vector<Tensor> grids;
   for (std::size_t k = 0; k < axes.size(); ++k) {
     Shape alone = Dims::filled(axes.size(), 1);

@@ -24,8 +24,8 @@ Tensor from_images(const Tensor& y, std::int64_t axes);
 kernels::Windows windows_over(const char* op, std::int64_t axes, std::int64_t channels, Size2 size,
                               const WindowSettings& s, std::initializer_list<Operand> operands);
 
-// What a convolution multiplies: x (images, channels, height, width), y (images, outputs, windows down, windows across) and
-// their weight (outputs, channels / groups, kernel height, kernel width).
+// What a convolution multiplies: x (images, channels, height, width), y (images, outputs, windows down, windows across)
+// and their weight (outputs, channels / groups, kernel height, kernel width).
 struct Convolution {
   std::int64_t images, outputs, groups;
   kernels::Windows windows;

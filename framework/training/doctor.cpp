@@ -109,7 +109,9 @@ void Examination::finite() {
 // The same numbers, and not all one: what is made anew never is.
 bool same_values(const Tensor& x, const Tensor& y) {
   if (x.shape() != y.shape() || x.dtype() != y.dtype() || x.numel() < 2) return false;
-  const auto begin = [](const Tensor& t) { return slice(reshape(t.detach(), {t.numel()}), 0, 0, 4).to_vector<double>(); };
+  const auto begin = [](const Tensor& t) {
+    return slice(reshape(t.detach(), {t.numel()}), 0, 0, 4).to_vector<double>();
+  };
   return begin(x) == begin(y) && x.to_vector<double>() == y.to_vector<double>() && max(x).item() > min(x).item();
 }
 
@@ -121,7 +123,8 @@ void Examination::parameters() {
     for (std::size_t k = 0; k < i; ++k) {
       const Tensor& other = all[k].second;
       if (x.array().storage() == other.array().storage()) {
-        find(all[i].first, fmt::format("shares memory with {}, but they are learnt apart: use one parameter twice", all[k].first));
+        find(all[i].first,
+             fmt::format("shares memory with {}, but they are learnt apart: use one parameter twice", all[k].first));
       } else if (same_values(x, other)) {
         find(all[i].first, fmt::format("starts with the values of {}: was one copied from the other?", all[k].first));
       }
@@ -130,7 +133,9 @@ void Examination::parameters() {
 }
 
 void Examination::used() {
-  const auto zero = [](const Tensor& p) { return p.numel() > 0 && p.grad().defined() && max(abs(p.grad())).item() == 0; };
+  const auto zero = [](const Tensor& p) {
+    return p.numel() > 0 && p.grad().defined() && max(abs(p.grad())).item() == 0;
+  };
   patient_.loss(batch_).backward();
   std::vector<std::size_t> still;
   for (std::size_t i = 0; i < patient_.parameters.size(); ++i) {
@@ -149,19 +154,25 @@ void Examination::used() {
   moved.loss(batch_).backward();
   for (const std::size_t i : still) {
     const auto& [name, p] = moved.parameters[i];
-    if (zero(p)) find(name, "its gradient is 0 everywhere");
-    else report_.notes.push_back({check_, name, "its gradient is 0 at first, until a parameter that begins at 0 has moved"});
+    if (zero(p)) {
+      find(name, "its gradient is 0 everywhere");
+    } else {
+      report_.notes.push_back({check_, name,
+                               "its gradient is 0 at first, until a parameter that begins at 0 has moved"});
+    }
   }
 }
 
 void Examination::deterministic() {
-  if (loss() != loss()) find("", "two calls of loss in eval mode differ: is something random that eval() does not turn off?");
+  if (loss() != loss()) {
+    find("", "two calls of loss in eval mode differ: is something random that eval() does not turn off?");
+  }
 }
 
 // ---- gradients
 
-// What differences say along a direction of length 1, when the gradient says otherwise. A kink, as of relu, is no mistake:
-// the closer the points the rarer it lies between them.
+// What differences say along a direction of length 1, when the gradient says otherwise. A kink, as of relu, is no
+// mistake: the closer the points the rarer it lies between them.
 std::optional<double> Examination::wrong_slope(const Tensor& p, const Tensor& direction) {
   const double says = sum(p.grad() * direction).item<double>();
   const Tensor start = Tensor(p.array().copy());
@@ -184,9 +195,11 @@ void Examination::gradients() {
   for (const auto& [name, p] : patient_.parameters) {
     if (!p.requires_grad() || !p.grad().defined() || p.numel() == 0) continue;
     const Tensor g = p.grad();
-    // A row of a table may be cut from learning on purpose (padding_idx): where a whole row's gradient is 0, it is not compared.
+    // A row of a table may be cut from learning on purpose (padding_idx):
+    // where a whole row's gradient is 0, it is not compared.
     const Tensor learnt = p.dim() == 2 ? to(max(abs(g), 1, true) > 0, p.dtype()) : ones_like(g);
-    const Tensor random = randn(p.shape(), p.dtype(), generator_), anywhere = random * learnt, cut = random * (1 - learnt);
+    const Tensor random = randn(p.shape(), p.dtype(), generator_), anywhere = random * learnt,
+        cut = random * (1 - learnt);
     const auto compare = [&](const std::string& where, const Tensor& direction) {
       const double length = std::sqrt(sum(direction * direction).item<double>());
       if (length == 0) return true;
@@ -223,7 +236,9 @@ void Examination::dead_units() {
     }
     const Tensor alive = others.empty() ? y : max(y, others);
     const double dead = sum(to(alive <= 0, float64)).item(), count = static_cast<double>(alive.numel());
-    if (dead > options_.dead * count) find(step.part, fmt::format("relu: {} of {} units are 0 for the whole batch", dead, count));
+    if (dead > options_.dead * count) {
+      find(step.part, fmt::format("relu: {} of {} units are 0 for the whole batch", dead, count));
+    }
   }
 }
 
@@ -245,7 +260,8 @@ void Examination::cached() {
   const NoGrad guard;
   Tensor a = patient_.logits(batch_), b = patient_.cached(batch_);
   if (a.shape() != b.shape()) {
-    return find("", fmt::format("cached logits must have the shape of the others, {}, but are {}", a.shape().str(), b.shape().str()));
+    return find("", fmt::format("cached logits must have the shape of the others, {}, but are {}", a.shape().str(),
+                                b.shape().str()));
   }
   if (options_.causal >= 0) {  // what follows a pad is of no interest
     Tensor ids = batch_.at(static_cast<std::size_t>(options_.causal)) == static_cast<double>(options_.pad);
@@ -261,7 +277,8 @@ void Examination::cached() {
 
 // ---- can it learn?
 
-// Steps along the signs of the averaged gradient (Bernstein et al. 2018), each shorter than the last: no setting to tune.
+// Steps along the signs of the averaged gradient (Bernstein et al. 2018),
+// each shorter than the last: no setting to tune.
 void Examination::overfit() {
   const detail::Patient student = copy_(float32);
   Inputs averages(student.parameters.size());
@@ -283,15 +300,16 @@ void Examination::overfit() {
   const NoGrad guard;
   const double last = student.loss(given_).item<double>();
   if (!(last <= 0.5 * first)) {
-    find("", fmt::format("{} steps of training on this batch take the loss from {:.4g} to {:.4g} only", options_.overfit_steps,
-                         first, last));
+    find("", fmt::format("{} steps of training on this batch take the loss from {:.4g} to {:.4g} only",
+                         options_.overfit_steps, first, last));
   }
 }
 
 DoctorReport Examination::run() {
   check("finite", [&] { finite(); });
   check("parameters", [&] { parameters(); });
-  if (!report_.ok() && report_.findings.front().check == "finite") return std::move(report_);  // what follows would only echo it
+  // what follows would only echo it
+  if (!report_.ok() && report_.findings.front().check == "finite") return std::move(report_);
   const auto cast_to = [](const Inputs& in, DType dtype) {
     Inputs out;
     for (const Tensor& x : in) out.push_back(x.defined() && is_float(x.dtype()) ? to(x, dtype) : x);
@@ -312,8 +330,11 @@ DoctorReport Examination::run() {
   const bool logits = patient_.logits != nullptr;
   const bool several = !batch_.empty() && batch_.front().dim() > 0 && batch_.front().size(0) > 1;
   const auto causal = static_cast<std::size_t>(options_.causal);
-  if (logits && options_.causal >= 0) check("causality", [&] { find(sees_future(patient_.logits, batch_, causal, tolerance_)); });
-  else leave_out("causality", "options name no logits and causal tensor");
+  if (logits && options_.causal >= 0) {
+    check("causality", [&] { find(sees_future(patient_.logits, batch_, causal, tolerance_)); });
+  } else {
+    leave_out("causality", "options name no logits and causal tensor");
+  }
   if (!options_.padded.empty()) check("padding", [&] { padding(); });
   else leave_out("padding", "options name no padded tensors");
   if (logits && several) check("rows", [&] { find(sees_other_rows(patient_.logits, batch_, tolerance_)); });

@@ -31,7 +31,8 @@ template <class M>
 struct DoctorOptions {
   ModelCall<M> logits = {};  // (b,...): row i follows from row i of the batch's tensors alone
   ModelCall<M> cached = {};  // the same logits, decoded step by step with a cache
-  // Which tensor of the batch, (b,t) or (b,t,...), has later steps that must not move earlier logits, (b,t,...); -1: none.
+  // Which tensor of the batch, (b,t) or (b,t,...), has later steps that must not move earlier logits, (b,t,...); -1:
+  // none.
   std::int64_t causal = -1;
   // Which tensors (b,t) of ids may be longer by pads, all together: neither loss nor logits may change.
   std::vector<std::int64_t> padded = {};

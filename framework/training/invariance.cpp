@@ -20,7 +20,9 @@ template <class F>
 std::string place(const BatchFunction& f, const Inputs& batch, const Inputs& changed, F differ) {
   const auto a = trace([&] { f(batch); }), b = trace([&] { f(changed); });
   for (std::size_t i = 0; i < std::min(a.size(), b.size()) && a[i].op == b[i].op; ++i) {
-    if (is_float(a[i].output.dtype()) && differ(a[i].output, b[i].output)) return fmt::format("{} ({})", a[i].part, a[i].op);
+    if (is_float(a[i].output.dtype()) && differ(a[i].output, b[i].output)) {
+      return fmt::format("{} ({})", a[i].part, a[i].op);
+    }
   }
   return "";
 }
@@ -60,8 +62,9 @@ std::optional<Departure> sees_future(const BatchFunction& f, const Inputs& batch
   const NoGrad guard;
   const Tensor x = batch.at(which), y = f(batch);
   if (x.dim() < 2 || y.dim() < 2 || y.size(1) != x.size(1)) {
-    throw ShapeError(fmt::format("sees_future: tensor {} of the batch must be (b,t,...), and the result have these b and t\n"
-                                 "  tensor  {}\n  result  {}", which, x.shape().str(), y.shape().str()));
+    throw ShapeError(
+        fmt::format("sees_future: tensor {} of the batch must be (b,t,...), and the result have these b and t\n"
+                    "  tensor  {}\n  result  {}", which, x.shape().str(), y.shape().str()));
   }
   const std::int64_t t = x.size(1), apart = std::max<std::int64_t>(1, (t - 1) / 8);  // up to about eight places
   const Tensor other = other_values(x);
@@ -80,21 +83,24 @@ std::optional<Departure> sees_future(const BatchFunction& f, const Inputs& batch
   return std::nullopt;
 }
 
-std::optional<Departure> sees_padding(const BatchFunction& f, const Inputs& batch, const std::vector<std::int64_t>& which, double pad,
-                                      double tolerance) {
+std::optional<Departure> sees_padding(const BatchFunction& f, const Inputs& batch,
+                                      const std::vector<std::int64_t>& which, double pad, double tolerance) {
   const NoGrad guard;
   Inputs longer = batch;
   for (const std::int64_t i : which) {
     Tensor& x = longer.at(static_cast<std::size_t>(i));
     Shape shape = x.shape();
-    if (shape.size() < 2) throw ShapeError(fmt::format("sees_padding: tensor {} must be (b,t,...), is {}", i, shape.str()));
+    if (shape.size() < 2) {
+      throw ShapeError(fmt::format("sees_padding: tensor {} must be (b,t,...), is {}", i, shape.str()));
+    }
     shape[1] = 2;
     x = cat({x, full(shape, pad, x.dtype())}, 1);
   }
   const double off = distance_in_common(f(batch), f(longer));
   if (off <= tolerance) return std::nullopt;
   const auto moved = [&](const Tensor& a, const Tensor& b) { return distance_in_common(a, b) > tolerance; };
-  return Departure{place(f, batch, longer, moved), fmt::format("two more pads move it by {:.2g} of the largest value", off)};
+  return Departure{place(f, batch, longer, moved),
+                   fmt::format("two more pads move it by {:.2g} of the largest value", off)};
 }
 
 std::optional<Departure> sees_other_rows(const BatchFunction& f, const Inputs& batch, double tolerance) {

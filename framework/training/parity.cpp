@@ -60,7 +60,9 @@ class Recording {
   }
   std::vector<Tensor> arguments() const {
     std::vector<Tensor> list;
-    while (find(fmt::format("argument.{}", list.size())).defined()) list.push_back(find(fmt::format("argument.{}", list.size())));
+    while (find(fmt::format("argument.{}", list.size())).defined()) {
+      list.push_back(find(fmt::format("argument.{}", list.size())));
+    }
     return list;
   }
   // Those below "prefix.", by our names; PyTorch stacks the three input projections of attention.
@@ -75,7 +77,9 @@ class Recording {
         continue;
       }
       const auto parts = chunk(x, 3);
-      for (std::size_t i = 0; i < 3; ++i) out[renamed(name.substr(0, at) + "qkv"[i] + "_proj." + name.substr(at + 8))] = parts[i];
+      for (std::size_t i = 0; i < 3; ++i) {
+        out[renamed(name.substr(0, at) + "qkv"[i] + "_proj." + name.substr(at + 8))] = parts[i];
+      }
     }
     return out;
   }
@@ -177,7 +181,8 @@ std::map<std::string, std::vector<Call>> calls_of(const std::vector<std::vector<
 // there is nothing else.
 Tensor value_given(const std::vector<TracedOp>& ops, const std::vector<std::vector<Names>>& used, const Call& call) {
   const auto made_here = [&](const Tensor& x) {
-    const auto begin = ops.begin() + static_cast<std::ptrdiff_t>(call.first), end = ops.begin() + static_cast<std::ptrdiff_t>(call.last);
+    const auto begin = ops.begin() + static_cast<std::ptrdiff_t>(call.first),
+        end = ops.begin() + static_cast<std::ptrdiff_t>(call.last);
     return std::any_of(begin, end, [&](const TracedOp& op) { return op.output.same_as(x); });
   };
   Tensor indices;
@@ -348,7 +353,8 @@ ParityReport detail::compare_with_recording(const NamedTensors& weights,
     report.gradients.emplace_back(name, off);
     if (report.first.empty() && !(off <= options.tolerance)) {
       report.first = name;
-      report.causes.push_back(fmt::format("outputs and their gradients agree: the gradient of {} alone is wrong", name));
+      report.causes.push_back(fmt::format("outputs and their gradients agree: the gradient of {} alone is wrong",
+                                          name));
     }
   }
   return report;

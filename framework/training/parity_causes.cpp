@@ -34,13 +34,14 @@ void compare(const std::vector<Variant>& variants, const Tensor& recorded, const
   const std::string theirs = nearest(variants, recorded, tolerance), mine = nearest(variants, ours, tolerance);
   if (theirs.empty() && mine.empty()) return;
   if (theirs == mine) return;
-  causes.push_back(fmt::format("{}: PyTorch computes {}, the model {}", where, theirs.empty() ? "something else" : theirs,
-                               mine.empty() ? "something else" : mine));
+  causes.push_back(fmt::format("{}: PyTorch computes {}, the model {}", where,
+                               theirs.empty() ? "something else" : theirs, mine.empty() ? "something else" : mine));
 }
 
 std::vector<Variant> activations(const Tensor& x) {
   return {{"nothing", x}, {"relu", relu(x)}, {"gelu (erf)", gelu(x)}, {"gelu (tanh)", gelu(x, GeluKind::tanh)},
-          {"gelu (x sigmoid(1.702 x))", x * sigmoid(1.702 * x)}, {"silu", silu(x)}, {"tanh", tanh(x)}, {"sigmoid", sigmoid(x)}};
+          {"gelu (x sigmoid(1.702 x))", x * sigmoid(1.702 * x)}, {"silu", silu(x)}, {"tanh", tanh(x)},
+          {"sigmoid", sigmoid(x)}};
 }
 
 Tensor operand(const TracedOp& op, const std::string& end) {
@@ -220,10 +221,11 @@ std::string as_root(double c) {
 }
 
 // The input of a layer differs although every layer before agrees: what lies between?
-void between(const std::vector<Counterpart>& so_far, const Tensor& recorded, const Tensor& ours, const std::string& where,
-             double tolerance, std::vector<std::string>& causes) {
+void between(const std::vector<Counterpart>& so_far, const Tensor& recorded, const Tensor& ours,
+             const std::string& where, double tolerance, std::vector<std::string>& causes) {
   if (recorded.shape() != ours.shape() || recorded.dtype() != ours.dtype() || !is_float(ours.dtype())) {
-    causes.push_back(fmt::format("{} is {} in PyTorch, {} in the model", where, recorded.shape().str(), ours.shape().str()));
+    causes.push_back(fmt::format("{} is {} in PyTorch, {} in the model", where, recorded.shape().str(),
+                                 ours.shape().str()));
     return;
   }
   if (const double c = multiple(recorded, ours, ours, tolerance); !std::isnan(c)) {
@@ -237,16 +239,18 @@ void between(const std::vector<Counterpart>& so_far, const Tensor& recorded, con
     compare(activations(p), recorded, ours, fmt::format("between {} and {}", so_far[i].name, where), tolerance, causes);
     if (causes.size() > before) return;
     if (const double c = multiple(recorded, ours, p, tolerance); !std::isnan(c)) {
-      causes.push_back(fmt::format("{} has {:.5g} times the output of {} more than the model's: a residual, or a scale of {:.5g}{}",
-                                   where, c, so_far[i].name, 1 + c, as_root(1 + c)));
+      causes.push_back(
+          fmt::format("{} has {:.5g} times the output of {} more than the model's: a residual, or a scale of {:.5g}{}",
+                      where, c, so_far[i].name, 1 + c, as_root(1 + c)));
     }
   }
 }
 
 }  // namespace
 
-std::vector<std::string> likely_causes(const std::vector<Counterpart>& all, std::size_t at, const std::vector<TracedOp>& ops,
-                                       const NamedTensors& weights, double tolerance) {
+std::vector<std::string> likely_causes(const std::vector<Counterpart>& all, std::size_t at,
+                                       const std::vector<TracedOp>& ops, const NamedTensors& weights,
+                                       double tolerance) {
   const NoGrad guard;
   std::vector<std::string> causes;
   const Counterpart& c = all[at];
@@ -276,7 +280,8 @@ std::vector<std::string> likely_causes(const std::vector<Counterpart>& all, std:
     between(so_far, c.output, c.our_output, "the result", tolerance, causes);
     return causes;
   }
-  if (c.input.defined() && c.our_input.defined() && is_float(c.input.dtype()) && distance(c.input, c.our_input) > tolerance) {
+  if (c.input.defined() && c.our_input.defined() && is_float(c.input.dtype()) &&
+      distance(c.input, c.our_input) > tolerance) {
     between(so_far, c.input, c.our_input, "the input of " + c.name, tolerance, causes);
     return causes;
   }

@@ -28,7 +28,8 @@ double rate(double flops, double seconds) { return seconds > 0 ? flops / seconds
 Profile::Profile()
     : observer_(
           [this](const char* op, const Tensor& y, const std::vector<Tensor>& in) {
-            // Part of the op whose gradients are being made; but what a checkpoint computes again has a backward of its own.
+            // Part of the op whose gradients are being made;
+            // but what a checkpoint computes again has a backward of its own.
             if (!within_.empty() && std::string_view(within_.back()) != "checkpoint") return;
             Op& o = ops_[op];
             const auto [forward, backward] = product_flops(op, y, in);
@@ -64,13 +65,17 @@ std::string Profile::table() const {
   const double total = std::chrono::duration<double>(Clock::now() - start_).count();
   std::vector<std::pair<std::string, Op>> ops(ops_.begin(), ops_.end());
   const auto seconds = [](const Op& o) { return o.forward + o.backward; };
-  std::sort(ops.begin(), ops.end(), [&](const auto& a, const auto& b) { return seconds(a.second) > seconds(b.second); });
-  std::string table = fmt::format("{:<32}{:>7}{:>12}{:>13}{:>8}{:>18}{:>10}\n", "op", "calls", "forward ms", "backward ms", "share",
-                                  "GFLOP/s forward", "backward");
+  std::sort(ops.begin(), ops.end(),
+            [&](const auto& a, const auto& b) { return seconds(a.second) > seconds(b.second); });
+  std::string table = fmt::format("{:<32}{:>7}{:>12}{:>13}{:>8}{:>18}{:>10}\n", "op", "calls", "forward ms",
+                                  "backward ms", "share", "GFLOP/s forward", "backward");
   double rest = total;
   for (const auto& [name, o] : ops) {
-    table += fmt::format("{:<32}{:>7}{:>12.3f}{:>13.3f}{:>7.1f}%", name, o.calls, 1e3 * o.forward, 1e3 * o.backward, 100 * seconds(o) / total);
-    if (o.forward_flops > 0) table += fmt::format("{:>18.0f}{:>10.0f}", rate(o.forward_flops, o.forward), rate(o.backward_flops, o.backward));
+    table += fmt::format("{:<32}{:>7}{:>12.3f}{:>13.3f}{:>7.1f}%", name, o.calls, 1e3 * o.forward, 1e3 * o.backward,
+                         100 * seconds(o) / total);
+    if (o.forward_flops > 0) {
+      table += fmt::format("{:>18.0f}{:>10.0f}", rate(o.forward_flops, o.forward), rate(o.backward_flops, o.backward));
+    }
     table += "\n";
     rest -= seconds(o);
   }

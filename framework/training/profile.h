@@ -19,11 +19,12 @@ class Profile {
   Profile();
   // Counts the time since the last op under a name of yours: an optimiser's step, the making of a batch.
   void mark(const std::string& name);
-  // A line for each op, the longest first: calls, milliseconds forward and backward, share of the time since the construction,
-  // and the rate of those that are matrix products. What lies between the gradients (the engine) is "rest"; user code before an op counts as that op's.
+  // A line for each op, the longest first: calls, milliseconds forward and backward, share of the time since the
+  // construction, and the rate of those that are matrix products. What lies between the gradients (the engine) is
+  // "rest"; user code before an op counts as that op's.
   std::string table() const;
-  // Floating-point operations of the matrix products so far: two a multiply-add, twice the forward's for a backward; what a
-  // checkpoint computes again counts again.
+  // Floating-point operations of the matrix products so far: two a multiply-add, twice the forward's for a backward;
+  // what a checkpoint computes again counts again.
   double flops() const;
 
  private:

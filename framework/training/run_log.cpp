@@ -21,7 +21,8 @@ using nlohmann::json;
 
 double now() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
 
-// ---- protocol buffers, as far as event files need them: fields of event.proto, summary.proto and tensor.proto of TensorFlow
+// ---- protocol buffers, as far as event files need them: fields of event.proto,
+// summary.proto and tensor.proto of TensorFlow
 std::string little_endian(std::uint64_t value, int bytes) {
   std::string out;
   for (int i = 0; i < bytes; ++i) out += static_cast<char>(value >> (8 * i) & 255);

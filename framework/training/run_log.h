@@ -7,11 +7,13 @@
 
 namespace gradus {
 
-// What a training run leaves to look at, in its directory: metrics.jsonl, a JSON object a line, and a TensorBoard event file
-// (tensorboard --logdir DIRECTORY). A full disk or a reader that went away never stops the training: what can't be written is lost.
+// What a training run leaves to look at, in its directory: metrics.jsonl, a JSON object a line, and a TensorBoard event
+// file (tensorboard --logdir DIRECTORY). A full disk or a reader that went away never stops the training: what can't be
+// written is lost.
 class RunLog {
  public:
-  // Creates the directory. Lines of metrics.jsonl of steps after `from_step` are dropped: a resumed run writes them again.
+  // Creates the directory. Lines of metrics.jsonl of steps after `from_step` are dropped:
+  // a resumed run writes them again.
   explicit RunLog(const std::string& directory, std::int64_t from_step = 0);
 
   // {"step": 12, "time": 1700000000.5, "loss/training": 3.2}; a number that is not finite is null.

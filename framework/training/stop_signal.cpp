@@ -9,8 +9,8 @@ namespace {
 volatile sig_atomic_t caught = 0;
 struct sigaction before_int, before_term;
 stack_t before_stack;
-// The handler runs on a stack of its own. Generated matrix kernels may use the stack pointer for data: a frame put below it would
-// damage the heap (seen with oneDNN 2.6, once in some forty signals).
+// The handler runs on a stack of its own. Generated matrix kernels may use the stack pointer for data: a frame put
+// below it would damage the heap (seen with oneDNN 2.6, once in some forty signals).
 alignas(64) char own_stack[1 << 16];
 
 void on_signal(int number) {

@@ -17,7 +17,9 @@ namespace {
 
 class Folder {
  public:
-  Folder() : path_(std::filesystem::temp_directory_path() / ("gradus_text_" + std::to_string(::getpid()))) { std::filesystem::create_directories(path_); }
+  Folder() : path_(std::filesystem::temp_directory_path() / ("gradus_text_" + std::to_string(::getpid()))) {
+    std::filesystem::create_directories(path_);
+  }
   ~Folder() { std::filesystem::remove_all(path_); }
   std::string file(const std::string& name, const std::string& content) const {
     std::ofstream((path_ / name).string(), std::ios::binary) << content;
@@ -51,7 +53,8 @@ TEST_CASE("E92 lines of a file, however they end") {
   CHECK(read_lines(f.file("a", "")).empty());
   CHECK(read_lines(f.file("a", "x")) == Words{"x"});
   CHECK(read_lines(f.file("a", "\n\n")) == Words{"", ""});
-  const std::string wide = "caf\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80 \xF4\x8F\xBF\xBF";  // of two, three and four bytes
+  // of two, three and four bytes
+  const std::string wide = "caf\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80 \xF4\x8F\xBF\xBF";
   CHECK(read_lines(f.file("a", wide)) == Words{wide});
   const std::string longest(1 << 20, 'x');
   CHECK(read_lines(f.file("a", longest)) == Words{longest});
@@ -66,7 +69,8 @@ TEST_CASE("E92 what is no text is refused with its line") {
   CHECK(holds(message([&] { read_lines(f.file("a", "\xED\xA0\x80\n")); }), "line 1"));             // a surrogate
   CHECK(holds(message([&] { read_lines(f.file("a", "caf\xC3")); }), "line 1"));                    // cut short
   CHECK(holds(message([&] { read_lines(f.file("a", std::string("a\nb\0c\n", 6))); }), "line 2: holds a NUL"));
-  CHECK(holds(message([&] { read_lines(f.file("a", "ok\n" + std::string(10 << 20, 'x') + "\n")); }), "line 2: is longer than 1048576 bytes"));
+  CHECK(holds(message([&] { read_lines(f.file("a", "ok\n" + std::string(10 << 20, 'x') + "\n")); }),
+              "line 2: is longer than 1048576 bytes"));
   CHECK(holds(message([&] { read_lines(f.file("a", std::string((1 << 20) + 1, 'x'))); }), "line 1: is longer"));
   CHECK(holds(message([&] { read_lines(f.path("missing")); }), "missing: can't read"));
 }
@@ -95,10 +99,13 @@ TEST_CASE("parallel files must have as many lines") {
 }
 
 TEST_CASE("raw text into words and back") {
-  CHECK(tokenize("The old man, who's ill, left.") == Words{"the", "old", "man", ",", "who'", "s", "ill", ",", "left", "."});
-  CHECK(tokenize("L'homme n'a pas dormi aujourd'hui!") == Words{"l'", "homme", "n'", "a", "pas", "dormi", "aujourd'", "hui", "!"});
+  CHECK(tokenize("The old man, who's ill, left.") ==
+        Words{"the", "old", "man", ",", "who'", "s", "ill", ",", "left", "."});
+  CHECK(tokenize("L'homme n'a pas dormi aujourd'hui!") ==
+        Words{"l'", "homme", "n'", "a", "pas", "dormi", "aujourd'", "hui", "!"});
   CHECK(tokenize("ÉCOLE Œuf ÀÖØÞ × Žluť Ĺ Łódź Ÿ") == Words{"école", "œuf", "àöøþ", "×", "žluť", "ĺ", "łódź", "Ÿ"});
-  CHECK(tokenize("3.14 and 1,000 well-known - (yes)") == Words{"3.14", "and", "1,000", "well-known", "-", "(", "yes", ")"});
+  CHECK(tokenize("3.14 and 1,000 well-known - (yes)") ==
+        Words{"3.14", "and", "1,000", "well-known", "-", "(", "yes", ")"});
   CHECK(tokenize("  \t ").empty());
   CHECK(tokenize("'quoted'") == Words{"'", "quoted'"});
   CHECK(detokenize({"l'", "homme", "(", "vieux", ")", "dort", "."}) == "L'homme (vieux) dort.");
@@ -129,7 +136,8 @@ TEST_CASE("a vocabulary is saved, and a damaged one refused with its line") {
   CHECK(w.size() == v.size());
   for (std::int64_t i = 0; i < v.size(); ++i) CHECK(w.word(i) == v.word(i));
   const std::string special = "<pad>\n<start>\n<end>\n<unk>\n";
-  CHECK(holds(message([&] { Vocabulary::load(f.file("v", special + "a\nb\na\n")); }), "line 7: a word that stood before"));
+  CHECK(holds(message([&] { Vocabulary::load(f.file("v", special + "a\nb\na\n")); }),
+              "line 7: a word that stood before"));
   CHECK(holds(message([&] { Vocabulary::load(f.file("v", special + "\n")); }), "line 5: an empty word"));
   CHECK(holds(message([&] { Vocabulary::load(f.file("v", "<pad>\n<end>\n")); }), "line 2"));
   CHECK(holds(message([&] { Vocabulary::load(f.file("v", "<pad>\n")); }), "are missing"));

@@ -69,7 +69,9 @@ TEST_CASE("tokenizer: subwords give their text back, in ids that a model can use
 
 TEST_CASE("tokenizer: the end of a compound is the piece of the word itself") {
   std::vector<std::string> lines;
-  for (const char* first : {"hand", "turn", "haus", "winter", "leder"}) lines.push_back(fmt::format("schuhe {}schuhe und {}", first, first));
+  for (const char* first : {"hand", "turn", "haus", "winter", "leder"}) {
+    lines.push_back(fmt::format("schuhe {}schuhe und {}", first, first));
+  }
   const auto t = SubwordTokenizer::train(lines, 40);
   CHECK(t.encode("schuhe") == std::vector<std::int64_t>{t.encode("sommerschuhe").back()});
 }

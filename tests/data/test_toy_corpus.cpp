@@ -40,7 +40,8 @@ TEST_CASE("the toy corpus speaks French") {
   };
   // No vowel after a word that loses its own, and no lost one before a consonant.
   for (const auto& pair : corpus.train) {
-    for (const std::string wrong : {" le homme", " la école", "Je a", "Je ai", " ne a", " ne ai", " ce homme", " ma école", " beau oiseau ", " vieux homme ", "l'chat"}) {
+    for (const std::string wrong : {" le homme", " la école", "Je a", "Je ai", " ne a", " ne ai", " ce homme",
+                                    " ma école", " beau oiseau ", " vieux homme ", "l'chat"}) {
       CHECK_MESSAGE(pair.french.find(wrong) == std::string::npos, pair.french);
     }
   }

@@ -7,17 +7,21 @@
 #include "framework/error.h"
 
 TEST_CASE("translator: a run directory is read back; vocabularies that do not fit the weights are refused (B33)") {
-  const auto directory = (std::filesystem::temp_directory_path() / ("gradus_translator_" + std::to_string(::getpid()))).string();
+  const auto directory =
+      (std::filesystem::temp_directory_path() / ("gradus_translator_" + std::to_string(::getpid()))).string();
   manual_seed(1);
-  const std::vector<std::string> english{"one two three", "two"}, french{"un deux trois", "deux"}, lines{"one two", "", "never seen three"};
+  const std::vector<std::string> english{"one two three", "two"}, french{"un deux trois", "deux"},
+      lines{"one two", "", "never seen three"};
   for (const bool shared : {false, true}) {
-    const TranslatorConfig config{.d_model = 8, .heads = 2, .d_ff = 8, .layers = 1, .max_length = 10, .shared_vocab = shared};
+    const TranslatorConfig config{.d_model = 8, .heads = 2, .d_ff = 8, .layers = 1, .max_length = 10,
+                                  .shared_vocab = shared};
     Translator made = Translator::make(config, english, french);
     eval(made.model);
     made.save_config(directory);
     made.save_weights(directory);
     const Translator loaded = Translator::load(directory);
-    for (const Search& search : {Search{}, Search{.beam = {.beam = 1}}, Search{.beam = {.beam = 4, .n_best = 3}, .batch = 1, .cached = false}}) {
+    for (const Search& search : {Search{}, Search{.beam = {.beam = 1}},
+                                 Search{.beam = {.beam = 4, .n_best = 3}, .batch = 1, .cached = false}}) {
       const auto a = loaded.translate(lines, search), b = made.translate(lines, search);
       REQUIRE(a.size() == lines.size());
       for (std::size_t i = 0; i < a.size(); ++i) {

@@ -1,4 +1,5 @@
-// Group D: the state of autograd. The numbers are those of the catalogue of edge cases; 71, 77 and 78 concern optimisers.
+// Group D: the state of autograd. The numbers are those of the catalogue of edge cases; 71,
+// 77 and 78 concern optimisers.
 #include <atomic>
 #include <chrono>
 #include <thread>
@@ -50,7 +51,8 @@ TEST_CASE("D62: a chain of a million ops on a stack of 256 KiB: forward, backwar
       for (auto& t : kept) t = Tensor();
     }
     {
-      const Tensor y = chain(leaf({}), 100000), bad = record("bad", y.array().copy(), {y}, [](const Tensor& g) -> Tensor {
+      const Tensor y = chain(leaf({}), 100000),
+          bad = record("bad", y.array().copy(), {y}, [](const Tensor& g) -> Tensor {
         throw ConfigError("stop");
         return g;
       });
@@ -66,8 +68,8 @@ TEST_CASE("D63: x = x + x, a hundred thousand levels: each op is walked once") {
   int walked = 0;
   const int levels = 100000;
   for (int i = 0; i < levels; ++i) {
-    y = i % 1000 ? y + y : record("count", (y.detach() + 0).array(), {y, y}, [&](const Tensor& g) { return ++walked, g; },
-                                  [](const Tensor&) { return Tensor(); });
+    y = i % 1000 ? y + y : record("count", (y.detach() + 0).array(), {y, y},
+                                  [&](const Tensor& g) { return ++walked, g; }, [](const Tensor&) { return Tensor(); });
   }
   y.backward();
   CHECK(walked == levels / 1000);
@@ -220,7 +222,8 @@ TEST_CASE("D72: an exception in a backward leaves the gradients alone, frees the
     x.zero_grad();
     kept.backward();  // retained
     CHECK(same_bits(x.grad(), w.detach()));
-    CHECK_THROWS_AS(sum(record("op", matmul(x, x).array(), {x}, [&](const Tensor& g) { return matmul(g, x); })).backward(), ShapeError);
+    CHECK_THROWS_AS(sum(record("op", matmul(x, x).array(), {x},
+                               [&](const Tensor& g) { return matmul(g, x); })).backward(), ShapeError);
   }
   CHECK(live_nodes() == before);
 }
@@ -277,7 +280,8 @@ TEST_CASE("D75: NoGrad concerns its own thread" * doctest::test_suite("threads")
   CHECK_FALSE((x * 2).requires_grad());
 }
 
-TEST_CASE("D76: tensors freed in another thread, at the end of a thread, and at the end of the process" * doctest::test_suite("threads")) {
+TEST_CASE("D76: tensors freed in another thread, at the end of a thread, and at the end of the process" *
+          doctest::test_suite("threads")) {
   const auto before = live_nodes();
   const auto bytes = memory_stats().live_bytes;
   on_small_stack(256 << 10, [y = chain(leaf({}), 100000)]() mutable { y = Tensor(); });

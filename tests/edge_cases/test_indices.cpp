@@ -12,7 +12,8 @@ Tensor ids(std::vector<std::int64_t> v) {
 
 TEST_CASE("B21 to B24: a token id out of range is an IndexError with position and value") {
   const Tensor w = leaf({10, 4});
-  CHECK(mentions(message_of<IndexError>([&] { embedding(tensor({{1, 2}, {3, 10}}), w); }), {"embedding", "10", "(1, 1)", "[0, 10)"}));
+  CHECK(mentions(message_of<IndexError>([&] { embedding(tensor({{1, 2}, {3, 10}}), w); }),
+                 {"embedding", "10", "(1, 1)", "[0, 10)"}));
   for (std::int64_t bad : {std::int64_t{10}, std::int64_t{-1}, std::int64_t{1} << 40, int_min, int_max}) {
     CAPTURE(bad);
     CHECK_THROWS_AS(embedding(ids({0, bad}), w), IndexError);
@@ -71,7 +72,8 @@ TEST_CASE("B26: one id a million times: the sum of its gradients, with the same 
 
 TEST_CASE("B27: classes out of range") {
   const Tensor logits = leaf({2, 5});
-  CHECK(mentions(message_of<IndexError>([&] { cross_entropy(logits, ids({0, 5})); }), {"cross_entropy", "5", "(1,)", "[0, 5)"}));
+  CHECK(mentions(message_of<IndexError>([&] { cross_entropy(logits, ids({0, 5})); }),
+                 {"cross_entropy", "5", "(1,)", "[0, 5)"}));
   CHECK_THROWS_AS(cross_entropy(logits, ids({-4, 0})), IndexError);
   CHECK_THROWS_AS(cross_entropy(logits, ids({int_min, 0})), IndexError);
   CHECK_THROWS_AS(nll(logits, ids({0, 5})), IndexError);
@@ -84,7 +86,8 @@ TEST_CASE("B27: classes out of range") {
 TEST_CASE("B28: ignored targets are as if they were not there") {
   const Tensor all = values({6, 5});
   for (double smoothing : {0.0, 0.1}) {
-    const Tensor x = Tensor(all.array().copy(), true), few = Tensor(contiguous(slice(all, 0, 1, 6, 2)).array().copy(), true);
+    const Tensor x = Tensor(all.array().copy(), true),
+        few = Tensor(contiguous(slice(all, 0, 1, 6, 2)).array().copy(), true);
     const CrossEntropyOptions o{.ignore_index = 2, .label_smoothing = smoothing};  // a class, ignored
     const Tensor loss = cross_entropy(x, ids({2, 0, 2, 4, 2, 3}), o), expected = cross_entropy(few, ids({0, 4, 3}), o);
     CHECK(loss.item() == doctest::Approx(expected.item()).epsilon(1e-15));
@@ -102,7 +105,8 @@ TEST_CASE("B28: ignored targets are as if they were not there") {
   loss.backward();
   CHECK(select(rows.grad(), 0, 2).to_vector() == std::vector<float>(3, 0));
   const Tensor with_nan = cat({full({1, 5}, NaN, float64), all});
-  CHECK(cross_entropy(with_nan, ids({-100, 0, 1, 2, 3, 4, 0})).item() == cross_entropy(all, ids({0, 1, 2, 3, 4, 0})).item());
+  CHECK(cross_entropy(with_nan, ids({-100, 0, 1, 2, 3, 4, 0})).item() ==
+        cross_entropy(all, ids({0, 1, 2, 3, 4, 0})).item());
   const Tensor five = full({5, 5}, 1, float64);
   CHECK(linear_cross_entropy(with_nan, five, {}, ids({-100, 0, 1, 2, 3, 4, 0})).item() == doctest::Approx(std::log(5)));
 }
@@ -170,7 +174,8 @@ TEST_CASE("B34: indices of gather, scatter_add, index_select, select and one_hot
     CHECK_THROWS_AS(one_hot(row, 4), IndexError);
     CHECK_THROWS_AS(select(x, 1, bad), IndexError);
   }
-  CHECK(mentions(message_of<IndexError>([&] { gather(x, 0, tensor({{0, 1}, {3, 0}})); }), {"gather", "3", "(1, 0)", "[0, 3)"}));
+  CHECK(mentions(message_of<IndexError>([&] { gather(x, 0, tensor({{0, 1}, {3, 0}})); }),
+                 {"gather", "3", "(1, 0)", "[0, 3)"}));
   CHECK_THROWS_AS(gather(x, 1, tensor({0})), ShapeError);
   CHECK_THROWS_AS(gather(x, 1, zeros({4, 1}, int64)), ShapeError);  // more rows than x
   CHECK_THROWS_AS(index_select(x, 0, zeros({1, 1}, int64)), ShapeError);

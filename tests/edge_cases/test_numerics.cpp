@@ -1,4 +1,5 @@
-// Group C: numerics. The numbers are those of the catalogue of edge cases; 57 to 60 concern optimisers, 61 the table of ops.
+// Group C: numerics. The numbers are those of the catalogue of edge cases;
+// 57 to 60 concern optimisers, 61 the table of ops.
 #include <xmmintrin.h>
 
 #include "../engine/engine_test.h"
@@ -31,7 +32,9 @@ bool all_zero(const Tensor& x) {
   return true;
 }
 
-AttentionOptions with_mask(const Tensor& mask, bool causal = false) { return {.mask = mask, .causal = causal, .scale = {}}; }
+AttentionOptions with_mask(const Tensor& mask, bool causal = false) {
+  return {.mask = mask, .causal = causal, .scale = {}};
+}
 
 }  // namespace
 
@@ -124,16 +127,19 @@ TEST_CASE("C39: cross entropy of extreme logits is finite, its gradients are wit
   for (DType dtype : {float32, float64}) {
     for (double size : {1e4, 88.8, 3e38}) {
       CAPTURE(size);
-      const Tensor x = to(from_vector(Numbers{size, -size, 0, -size, size, size, 0, 0, -size, size, 1, -1}, {4, 3}), dtype).set_requires_grad();
+      const Tensor x = to(from_vector(Numbers{size, -size, 0, -size, size, size, 0, 0, -size, size, 1, -1}, {4, 3}),
+                          dtype).set_requires_grad();
       for (double smoothing : {0.0, 0.1}) {
         if (smoothing > 0 && size > 1e30 && dtype == float32) continue;  // the mean of the logits alone overflows
-        const Tensor loss = cross_entropy(x, tensor({0, 2, 1, 2}), {.ignore_index = -100, .label_smoothing = smoothing});
+        const Tensor loss = cross_entropy(x, tensor({0, 2, 1, 2}),
+                                          {.ignore_index = -100, .label_smoothing = smoothing});
         CHECK(all_finite(loss));
         x.zero_grad();
         loss.backward();
         CHECK(all_finite(x.grad()));
         CHECK(max(abs(x.grad())).item() <= 1);
-        const Tensor blockwise = linear_cross_entropy(x, eye(3, dtype), {}, tensor({0, 2, 1, 2}), {.label_smoothing = smoothing});
+        const Tensor blockwise = linear_cross_entropy(x, eye(3, dtype), {}, tensor({0, 2, 1, 2}),
+                                                      {.label_smoothing = smoothing});
         CHECK(blockwise.item() == doctest::Approx(loss.item()).epsilon(1e-6));
         x.zero_grad();
         blockwise.backward();
@@ -172,7 +178,9 @@ TEST_CASE("C41: cross entropy over one class") {
 TEST_CASE("C42: label smoothing outside [0, 1] is an error; at its ends it is defined") {
   const Tensor x = leaf({2, 3}), targets = tensor({0, 2});
   const auto loss = [&](double a) { return cross_entropy(x, targets, {.ignore_index = -100, .label_smoothing = a}); };
-  for (double bad : {-0.1, 1.1, NaN, inf}) CHECK(mentions(message_of<ConfigError>([&] { loss(bad); }), {"cross_entropy", "label_smoothing"}));
+  for (double bad : {-0.1, 1.1, NaN, inf}) {
+    CHECK(mentions(message_of<ConfigError>([&] { loss(bad); }), {"cross_entropy", "label_smoothing"}));
+  }
   CHECK(loss(0).item() == doctest::Approx(nll(log_softmax(x, -1), targets).item()));
   CHECK(loss(1).item() == doctest::Approx(-mean(log_softmax(x, -1)).item()));
 }
@@ -264,13 +272,15 @@ TEST_CASE("C48: a branch that is not taken has no gradient, even where it has no
 
 TEST_CASE("C49: powers: values and slopes of the special cases") {
   struct Case { double x, e, value, dx, de; };
-  for (const Case& c : {Case{0, 0, 1, 0, 0}, Case{0, -1, inf, -inf, -inf}, Case{-2, 0.5, NaN, NaN, NaN}, Case{0, 1, 0, 1, 0},
-                        Case{0, 2, 0, 0, 0}, Case{-2, 2, 4, -4, NaN}, Case{-2, 3, -8, 12, NaN}, Case{0, 0.5, 0, inf, 0},
-                        Case{NaN, 0, 1, 0, NaN}, Case{2, 0, 1, 0, std::log(2.0)},
+  for (const Case& c : {Case{0, 0, 1, 0, 0}, Case{0, -1, inf, -inf, -inf}, Case{-2, 0.5, NaN, NaN, NaN},
+                        Case{0, 1, 0, 1, 0}, Case{0, 2, 0, 0, 0}, Case{-2, 2, 4, -4, NaN}, Case{-2, 3, -8, 12, NaN},
+                        Case{0, 0.5, 0, inf, 0}, Case{NaN, 0, 1, 0, NaN}, Case{2, 0, 1, 0, std::log(2.0)},
                         Case{1, inf, 1, inf, 0}, Case{2, -1, 0.5, -0.25, std::log(2.0) / 2}}) {
     CAPTURE(c.x);
     CAPTURE(c.e);
-    const auto same = [](double a, double b) { return std::isnan(b) ? std::isnan(a) : a == b || std::abs(a - b) < 1e-14; };
+    const auto same = [](double a, double b) {
+      return std::isnan(b) ? std::isnan(a) : a == b || std::abs(a - b) < 1e-14;
+    };
     const Tensor x = full({}, c.x, float64).set_requires_grad(), e = full({}, c.e, float64).set_requires_grad();
     const Tensor y = pow(x, e);
     CHECK(same(y.item(), c.value));
@@ -310,7 +320,8 @@ TEST_CASE("C51: the ends of int64") {
 }
 
 TEST_CASE("C52: conversion to int64 saturates") {
-  CHECK(to(tensor({NaN, inf, -inf, 1e30}), int64).to_vector<std::int64_t>() == std::vector<std::int64_t>{0, int_max, int_min, int_max});
+  CHECK(to(tensor({NaN, inf, -inf, 1e30}), int64).to_vector<std::int64_t>() ==
+        std::vector<std::int64_t>{0, int_max, int_min, int_max});
 }
 
 TEST_CASE("C53: NaN is NaN, denormal numbers are kept, on every thread") {
@@ -395,7 +406,7 @@ TEST_CASE("C56: functions at the ends of their range") {
       CHECK(value(gelu_tanh, -end) == 0);
       CHECK(value(silu, end) == rounded);
       CHECK(value(silu, -end) == 0);
-      for (const std::function<Tensor(const Tensor&)>& f : std::vector<std::function<Tensor(const Tensor&)>>{gelu_erf, gelu_tanh, silu}) {
+      for (const auto& f : std::vector<std::function<Tensor(const Tensor&)>>{gelu_erf, gelu_tanh, silu}) {
         CHECK(slope(f, end, dtype) == 1);
         CHECK(slope(f, -end, dtype) == 0);
       }

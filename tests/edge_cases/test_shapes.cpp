@@ -102,7 +102,8 @@ TEST_CASE("A8: softmax, layer norm and losses of no rows, or of empty rows") {
   for (const Shape& shape : {Shape{0, 5}, Shape{5, 0}, Shape{0, 0}, Shape{2, 0, 5}}) {
     CAPTURE(shape.str());
     const Tensor x = zeros(shape, float64).set_requires_grad();
-    for (const Tensor& y : {softmax(x, -1), log_softmax(x, -1), layer_norm(x, {}, {}), gelu(x), softmax(x, 0), dropout(x, 0.5)}) {
+    for (const Tensor& y : {softmax(x, -1), log_softmax(x, -1), layer_norm(x, {}, {}), gelu(x), softmax(x, 0),
+                            dropout(x, 0.5)}) {
       CHECK(y.shape() == shape);
       x.zero_grad();
       sum(y).backward();
@@ -321,21 +322,27 @@ TEST_CASE("A20: ops give the same bits for a view as for a copy of it") {
       {"tanh", [&](auto& x) { return tanh(x); }},      {"sigmoid", [&](auto& x) { return sigmoid(x); }},
       {"relu", [&](auto& x) { return relu(x); }},      {"gelu", [&](auto& x) { return gelu(x); }},
       {"gelu tanh", [&](auto& x) { return gelu(x, GeluKind::tanh); }}, {"silu", [&](auto& x) { return silu(x); }},
-      {"where", [&](auto& x) { return where(mask, x, other); }}, {"masked_fill", [&](auto& x) { return masked_fill(x, mask, 3); }},
+      {"where", [&](auto& x) { return where(mask, x, other); }},
+      {"masked_fill", [&](auto& x) { return masked_fill(x, mask, 3); }},
       {"sum", [&](auto& x) { return sum(x); }},        {"sum 0", [&](auto& x) { return sum(x, 0); }},
       {"sum 1", [&](auto& x) { return sum(x, 1, true); }}, {"mean", [&](auto& x) { return mean(x, 0); }},
       {"var", [&](auto& x) { return var(x, 1); }},     {"max", [&](auto& x) { return max(x, 0); }},
       {"min", [&](auto& x) { return min(x); }},        {"topk", [&](auto& x) { return topk(x, 3).values; }},
       {"cumsum", [&](auto& x) { return cumsum(x, 0); }}, {"softmax", [&](auto& x) { return softmax(x, 1); }},
-      {"softmax 0", [&](auto& x) { return softmax(x, 0); }}, {"log_softmax", [&](auto& x) { return log_softmax(x, 0); }},
-      {"logsumexp", [&](auto& x) { return logsumexp(x, 1); }}, {"layer_norm", [&](auto& x) { return layer_norm(x, ones({40}), zeros({40})); }},
-      {"reshape", [&](auto& x) { return reshape(x, {6, 80}) * 2; }}, {"slice", [&](auto& x) { return slice(x, 0, 1, 9, 3) * 2; }},
+      {"softmax 0", [&](auto& x) { return softmax(x, 0); }},
+      {"log_softmax", [&](auto& x) { return log_softmax(x, 0); }},
+      {"logsumexp", [&](auto& x) { return logsumexp(x, 1); }},
+      {"layer_norm", [&](auto& x) { return layer_norm(x, ones({40}), zeros({40})); }},
+      {"reshape", [&](auto& x) { return reshape(x, {6, 80}) * 2; }},
+      {"slice", [&](auto& x) { return slice(x, 0, 1, 9, 3) * 2; }},
       {"cat", [&](auto& x) { return cat({x, other}, 1); }}, {"stack", [&](auto& x) { return stack({other, x}, 1); }},
-      {"index_select", [&](auto& x) { return index_select(x, 0, index); }}, {"gather", [&](auto& x) { return gather(x, 1, rows); }},
+      {"index_select", [&](auto& x) { return index_select(x, 0, index); }},
+      {"gather", [&](auto& x) { return gather(x, 1, rows); }},
       {"scatter_add", [&](auto& x) { return scatter_add(x, 1, rows, ones({12, 5})); }},
       {"tril", [&](auto& x) { return tril(x, 1); }},   {"triu", [&](auto& x) { return triu(x); }},
       {"to", [&](auto& x) { return to(x, float64); }}, {"embedding", [&](auto& x) { return embedding(index, x); }},
-      {"cross_entropy", [&](auto& x) { return cross_entropy(x, select(rows, 1, 0), {.ignore_index = -100, .label_smoothing = 0.1}); }},
+      {"cross_entropy",
+       [&](auto& x) { return cross_entropy(x, select(rows, 1, 0), {.ignore_index = -100, .label_smoothing = 0.1}); }},
       {"mse", [&](auto& x) { return mse(x, other); }}, {"expand", [&](auto& x) { return expand(x, {2, 12, 40}) * 2; }}};
   const std::vector<std::pair<std::string, Op>> views{
       {"transposed", [](auto&) { return transpose(values({40, 12}, float32), 0, 1); }},

@@ -51,7 +51,8 @@ inline bool same_bits(const Tensor& a, const Tensor& b) {
   if (a.shape() != b.shape() || a.dtype() != b.dtype()) return false;
   const Array x = a.array().contiguous(), y = b.array().contiguous();
   return dispatch(x.dtype(), [&]<class T>() {
-    return x.numel() == 0 || std::memcmp(x.data<T>(), y.data<T>(), static_cast<std::size_t>(x.numel()) * sizeof(T)) == 0;
+    return x.numel() == 0 ||
+           std::memcmp(x.data<T>(), y.data<T>(), static_cast<std::size_t>(x.numel()) * sizeof(T)) == 0;
   });
 }
 

@@ -34,21 +34,24 @@ TEST_CASE("DetectAnomaly: the first op whose result is not finite, with operands
     net.first.weight.assign(tensor({{1., 1., 1.}, {1., 1., 1.}, {-1., -1., -1.}, {1., 1., 1.}}));
   }
   const std::string text = message_of<AnomalyError>([&] { net(x); });
-  CHECK(mentions(text, {"log: its result holds a NaN", "input 0", "(2, 4) float32", "from linear", "2 NaN, 0 infinite", "(0, 2)",
-                        "the last parameter used before was first.bias"}));
+  CHECK(mentions(text, {"log: its result holds a NaN", "input 0", "(2, 4) float32", "from linear", "2 NaN, 0 infinite",
+                        "(0, 2)", "the last parameter used before was first.bias"}));
   {
     NoGrad no;
     net.second.weight.assign(full({}, inf));
   }
   const std::string learned = message_of<AnomalyError>([&] { net.second(full({2, 4}, 1.)); });
-  CHECK(mentions(learned, {"linear: its result holds an infinity", "(1, 4) float32  second.weight: 0 NaN, 4 infinite"}));
-  CHECK(mentions(message_of<AnomalyError>([&] { exp(full({2}, 1000., float64)); }), {"exp: its result holds an infinity"}));
+  CHECK(mentions(learned,
+                 {"linear: its result holds an infinity", "(1, 4) float32  second.weight: 0 NaN, 4 infinite"}));
+  CHECK(mentions(message_of<AnomalyError>([&] { exp(full({2}, 1000., float64)); }),
+                 {"exp: its result holds an infinity"}));
   CHECK(mentions(message_of<AnomalyError>([&] { relu(full({2}, NaN)); }), {"relu", "input 0", "2 NaN"}));
 }
 
 TEST_CASE("DetectAnomaly: infinities that are passed on are none, nor those that a formula masks") {
   const DetectAnomaly guard;
-  const Tensor x = leaf({2, 2}), mask = tensor({{0., -inf}, {0., 0.}}, float64), which = tensor({{false, true}, {false, false}});
+  const Tensor x = leaf({2, 2}), mask = tensor({{0., -inf}, {0., 0.}}, float64),
+      which = tensor({{false, true}, {false, false}});
   CHECK_NOTHROW(sum(softmax((x + mask) * 0.5, -1) * x).backward());
   CHECK_NOTHROW(sum(softmax(masked_fill(x, which, -inf), -1) * x).backward());
   CHECK_THROWS_AS((x + mask) - mask, AnomalyError);  // inf - inf
@@ -57,10 +60,12 @@ TEST_CASE("DetectAnomaly: infinities that are passed on are none, nor those that
   AttentionOptions o;
   o.mask = tensor({{false, false}, {true, true}});
   const Tensor q = leaf({1, 1, 2, 2});
-  CHECK_NOTHROW(grad(sum(grad(sum(scaled_dot_product_attention(q, q, q, o)), {q}, {}, {.create_graph = true})[0]), {q}));
+  CHECK_NOTHROW(grad(sum(grad(sum(scaled_dot_product_attention(q, q, q, o)), {q}, {}, {.create_graph = true})[0]),
+                     {q}));
 }
 
-TEST_CASE("DetectAnomaly: a gradient that is not finite names the op, its input and what came in; no grad() has changed") {
+TEST_CASE(
+    "DetectAnomaly: a gradient that is not finite names the op, its input and what came in; no grad() has changed") {
   const Tensor x = zeros({3}, float64).set_requires_grad(), w = leaf({3});
   x.set_name("encoder.scale");
   const DetectAnomaly guard;
@@ -70,7 +75,8 @@ TEST_CASE("DetectAnomaly: a gradient that is not finite names the op, its input 
   CHECK_FALSE(x.grad().defined());
   CHECK_FALSE(w.grad().defined());
   CHECK_THROWS_AS(log(full({2}, -1.)), AnomalyError);  // forward is looked at again after that
-  const Tensor y = record("mine", w.array().copy(), {w * 2}, [](const Tensor&) -> Tensor { throw ConfigError("stop"); });
+  const Tensor y = record("mine", w.array().copy(), {w * 2},
+                          [](const Tensor&) -> Tensor { throw ConfigError("stop"); });
   CHECK_THROWS_AS(sum(y).backward(), ConfigError);
   CHECK_THROWS_AS(log(full({2}, -1.)), AnomalyError);
   const Tensor bad = record("mine", w.array().copy(), {w * 2}, [](const Tensor& g) { return g * NaN; });
@@ -98,11 +104,13 @@ TEST_CASE("to_dot and graph_table show ops, leaves by name, shapes and edges") {
   named_parameters(net);
   const Tensor h = net.first(full({2, 3}, 1)), y = sum(relu(h));
   const std::string dot = to_dot(y);
-  CHECK(mentions(dot, {"digraph {", "[shape=ellipse, label=\"first.weight\n(4, 3) float32\"]", "label=\"first.bias\n(4,) float32\"]",
-                       "[shape=box, label=\"linear\n(2, 4) float32\"]", "n0 -> n2;", "n1 -> n2;", "n2 -> n3;", "n3 -> n4;"}));
+  CHECK(mentions(dot, {"digraph {", "[shape=ellipse, label=\"first.weight\n(4, 3) float32\"]",
+                       "label=\"first.bias\n(4,) float32\"]", "[shape=box, label=\"linear\n(2, 4) float32\"]",
+                       "n0 -> n2;", "n1 -> n2;", "n2 -> n3;", "n3 -> n4;"}));
   CHECK(dot.find("n4 ->") == std::string::npos);
   const std::string table = graph_table(y);
-  CHECK(mentions(table, {"number", "     0  first.weight ", "     2  linear ", "(2, 4)", "0, 1\n", "     4  sum", "     5  in all"}));
+  CHECK(mentions(table, {"number", "     0  first.weight ", "     2  linear ", "(2, 4)", "0, 1\n", "     4  sum",
+                         "     5  in all"}));
   CHECK(std::count(table.begin(), table.end(), '\n') == 7);
   const Tensor odd = leaf({1});
   odd.set_name("a \"b\\c");
@@ -118,15 +126,18 @@ TEST_CASE("graph_table counts the bytes that are held, each storage once") {
   const Tensor x = leaf({100});
   Tensor h = exp(x);
   const Tensor y = sum(reshape(h, {10, 10}));
-  const std::string bytes = std::to_string(h.array().storage()->bytes()), one = std::to_string(y.array().storage()->bytes());
+  const std::string bytes = std::to_string(h.array().storage()->bytes()),
+      one = std::to_string(y.array().storage()->bytes());
   CHECK(mentions(graph_table(y), {"exp", (bytes + "  0\n").c_str(), "reshape", " 0  1\n", (one + "  2\n").c_str(),
-                                  std::to_string(h.array().storage()->bytes() + y.array().storage()->bytes()).c_str()}));
+                                  std::to_string(h.array().storage()->bytes() +
+                                                 y.array().storage()->bytes()).c_str()}));
   h = Tensor();
   CHECK(mentions(graph_table(y), {(bytes + "  0\n").c_str()}));  // exp's backward holds its result
   Tensor s = x * 2;
   const Tensor z = sum(s);
   s = Tensor();
-  CHECK(mentions(graph_table(z), {"*                                   (100,)              float64             0  0\n"}));
+  CHECK(mentions(graph_table(z),
+                 {"*                                   (100,)              float64             0  0\n"}));
 }
 
 TEST_CASE("the graph of a chain of a hundred thousand ops is shown on a small stack") {

@@ -52,8 +52,8 @@ TEST_CASE("Axes: in range, named once, ascending") {
 
 TEST_CASE("views share storage, copies do not") {
   const Array a = arange(12).array().reshape({3, 4});
-  for (const Array& view : {a.transpose(0, 1), a.permute({1, 0}), a.reshape({4, 3}), a.expand({2, 3, 4}), a.contiguous(),
-                            a.view({2, 2}, {4, 1}, 5)}) {
+  for (const Array& view : {a.transpose(0, 1), a.permute({1, 0}), a.reshape({4, 3}), a.expand({2, 3, 4}),
+                            a.contiguous(), a.view({2, 2}, {4, 1}, 5)}) {
     CHECK(view.storage() == a.storage());
   }
   CHECK(walk<std::int64_t>(a.view({2, 2}, {4, 1}, 5)) == std::vector<std::int64_t>{5, 6, 9, 10});
@@ -79,11 +79,14 @@ TEST_CASE("element access: the right type or DTypeError, and writing counts as a
 }
 
 TEST_CASE("reshape reads what it would read from a copy, whatever the strides") {
-  CHECK(reshape(expand(tensor({{1}, {2}}), {2, 3}), {6}).to_vector<int64_t>() == std::vector<int64_t>{1, 1, 1, 2, 2, 2});
+  CHECK(reshape(expand(tensor({{1}, {2}}), {2, 3}), {6}).to_vector<int64_t>() ==
+        std::vector<int64_t>{1, 1, 1, 2, 2, 2});
   CHECK(reshape(expand(tensor({{1, 2}}), {3, 2}), {6}).to_vector<int64_t>() == std::vector<int64_t>{1, 2, 1, 2, 1, 2});
 
   std::mt19937 engine(1);
-  const auto draw = [&](std::int64_t low, std::int64_t high) { return std::uniform_int_distribution<std::int64_t>(low, high)(engine); };
+  const auto draw = [&](std::int64_t low, std::int64_t high) {
+    return std::uniform_int_distribution<std::int64_t>(low, high)(engine);
+  };
   int views = 0;
   for (int round = 0; round < 3000; ++round) {
     Tensor x = reshape(arange(2 * 3 * 4 * 5), {2, 3, 4, 5});
@@ -138,7 +141,8 @@ TEST_CASE("copy_into broadcasts, converts and accepts overlap") {
 }
 
 TEST_CASE("from_vector and tensor check their sizes") {
-  CHECK(mentions(message_of<ShapeError>([] { from_vector(std::vector<float>{1, 2, 3}, {2, 2}); }), {"from_vector", "3", "(2, 2)"}));
+  CHECK(mentions(message_of<ShapeError>([] { from_vector(std::vector<float>{1, 2, 3}, {2, 2}); }),
+                 {"from_vector", "3", "(2, 2)"}));
   CHECK_THROWS_AS(tensor({{1., 2.}, {3.}}), ShapeError);
   CHECK(tensor({1, 2}).dtype() == int64);
   CHECK(tensor({1., 2.}).dtype() == float32);

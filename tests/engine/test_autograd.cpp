@@ -241,7 +241,9 @@ TEST_CASE("a Hessian-vector product agrees with differences of the gradient") {
     return result;
   };
   const auto differences = ((gradient_at(1e-4) - gradient_at(-1e-4)) / 2e-4).to_vector<double>();
-  for (std::size_t i = 0; i < differences.size(); ++i) CHECK(hv.to_vector<double>()[i] == doctest::Approx(differences[i]).epsilon(1e-6));
+  for (std::size_t i = 0; i < differences.size(); ++i) {
+    CHECK(hv.to_vector<double>()[i] == doctest::Approx(differences[i]).epsilon(1e-6));
+  }
 }
 
 TEST_CASE("a gradient penalty reaches the parameters through backward") {

@@ -24,7 +24,8 @@ TEST_CASE("tensors of different element types never mix") {
 TEST_CASE("ops that need floating point, booleans or indices say so") {
   const Tensor f = ones({2}), i = ones({2}, int64), b = ones({2}, boolean);
   CHECK(mentions(message_of<DTypeError>([&] { exp(i); }), {"exp", "int64"}));
-  for (auto op : {gradus::log, gradus::sqrt, gradus::rsqrt, gradus::sin, gradus::cos, gradus::tanh, gradus::sigmoid, gradus::relu, gradus::silu}) {
+  for (auto op : {gradus::log, gradus::sqrt, gradus::rsqrt, gradus::sin, gradus::cos, gradus::tanh, gradus::sigmoid,
+                  gradus::relu, gradus::silu}) {
     CHECK_THROWS_AS(op(i), DTypeError);
     CHECK_THROWS_AS(op(b), DTypeError);
   }
@@ -97,9 +98,10 @@ TEST_CASE("int64 arithmetic: wraps around, divides towards zero") {
 }
 
 TEST_CASE("conversion: truncates, saturates, NaN becomes 0") {
-  const std::vector<double> v{1.9, -1.9, 1e30, -1e30, inf, -inf, NaN, 0x1p63, -0x1p63, 9007199254740993.0, -0.0, 0x1p63 - 1024};
-  const std::vector<int64_t> expected{1, -1, int_max, int_min, int_max, int_min, 0, int_max, int_min, 9007199254740992, 0,
-                                      int_max - 1023};
+  const std::vector<double> v{1.9, -1.9, 1e30, -1e30, inf, -inf, NaN, 0x1p63, -0x1p63, 9007199254740993.0, -0.0,
+                              0x1p63 - 1024};
+  const std::vector<int64_t> expected{1, -1, int_max, int_min, int_max, int_min, 0, int_max, int_min, 9007199254740992,
+                                      0, int_max - 1023};
   CHECK(to(from_vector(v, {12}), int64).to_vector<int64_t>() == expected);
   CHECK(to(to(tensor({1.9, -1e30, NaN}), int64), float32).to_vector() == std::vector<float>{1, -0x1p63f, 0});
   CHECK(to(tensor({0., -0., 0.5, NaN}), boolean).to_vector<int64_t>() == std::vector<int64_t>{0, 0, 1, 1});

@@ -6,7 +6,8 @@ using namespace engine_test;
 namespace {
 // y = factor * d(x^2)/dx as gradient, where 2 x would be right: wrong for factor != 1.
 Tensor square(const Tensor& x, double factor) {
-  return record("square", (x.detach() * x.detach()).array(), {x}, [x, factor](const Tensor& g) { return g * (2 * factor) * x; });
+  return record("square", (x.detach() * x.detach()).array(), {x},
+                [x, factor](const Tensor& g) { return g * (2 * factor) * x; });
 }
 }  // namespace
 
@@ -39,7 +40,8 @@ TEST_CASE("gradcheck finds a wrong gradient and says where") {
   const Tensor single = ones({2}).set_requires_grad();
   CHECK(mentions(message_of<GradientError>([&] { gradcheck([](const auto& in) { return in[0]; }, {single}); }),
                  {"gradcheck: input 0 must be", "to(model, float64)", "(2,) float32"}));
-  CHECK_FALSE(gradcheck([](const auto& in) { return in[0].detach() + in[0] * 0; }, {x}).ok);  // a gradient that was lost
+  // a gradient that was lost
+  CHECK_FALSE(gradcheck([](const auto& in) { return in[0].detach() + in[0] * 0; }, {x}).ok);
   CHECK_FALSE(gradcheck([](const auto& in) { return square(in[0], NaN); }, {x}).ok);
 }
 
@@ -72,7 +74,8 @@ TEST_CASE("gradgradcheck: right and wrong second derivatives") {
   // First derivative right, second lost: the lambda leaves the graph.
   const auto first_only = [](const auto& in) {
     const Tensor in0 = in[0];
-    return record("square", (in0.detach() * in0.detach()).array(), {in0}, [in0](const Tensor& g) { return g * (2 * in0.detach()); });
+    return record("square", (in0.detach() * in0.detach()).array(), {in0},
+                  [in0](const Tensor& g) { return g * (2 * in0.detach()); });
   };
   CHECK(gradcheck(first_only, {x}));
   CHECK_FALSE(gradgradcheck(first_only, {x}).ok);

@@ -25,11 +25,13 @@ TEST_CASE("grad() of several outputs: what is refused") {
   CHECK_THROWS_AS(grad({z, y}, {x}), GradientError);                                // y needs a seed
   CHECK_THROWS_AS(grad({z, y}, {x}, {{}, values({2})}), GradientError);             // of its shape
   CHECK_THROWS_AS(grad({z, sum(values({3}))}, {x}), GradientError);                 // no graph
-  CHECK(mentions(message_of<GradientError>([&] { grad({z, Tensor()}, {x}); }), {"grad: the tensor to start from is undefined"}));
+  CHECK(mentions(message_of<GradientError>([&] { grad({z, Tensor()}, {x}); }),
+                 {"grad: the tensor to start from is undefined"}));
   CHECK_NOTHROW(grad({z, y}, {x}, {{}, values({3})}));  // nothing was freed
 }
 
-TEST_CASE("grad(): with create_graph, an op whose inputs are one another or made from one another counts each path once") {
+TEST_CASE(
+    "grad(): with create_graph, an op whose inputs are one another or made from one another counts each path once") {
   const Tensor q = leaf({1, 1, 3, 4}), c = values({1, 1, 3, 4}, float64, 8);
   const auto check = [&](const Tensor& y, const Tensor& x) {
     const Tensor once = grad(y, {x}, c, {.retain_graph = true})[0], again = grad(y, {x}, c, {.create_graph = true})[0];
@@ -144,7 +146,8 @@ TEST_CASE("on_gradient: an exception in a hook, of a leaf or not, leaves every g
     }
     const Tensor h = x * w, y = sum(h);
     const auto misfit = on_gradient(h, [](const Tensor&) { return ones({2}, float64); });
-    CHECK(mentions(message_of<GradientError>([&] { y.backward({}, {.retain_graph = true}); }), {"on_gradient", "(3,)", "(2,)"}));
+    CHECK(mentions(message_of<GradientError>([&] { y.backward({}, {.retain_graph = true}); }),
+                   {"on_gradient", "(3,)", "(2,)"}));
     const auto narrow = on_gradient(w, [](const Tensor& g) { return to(g, float32); });
     CHECK_THROWS_AS(grad(sum(x * w), {w}), GradientError);
     CHECK_THROWS_AS((void)on_gradient(values({3}), [](const Tensor&) {}), GradientError);
@@ -227,7 +230,8 @@ TEST_CASE("on_gradient: a hook outlasts set_requires_grad(false), and so does th
 }
 
 TEST_CASE("jvp: agrees with differences, and is linear in the tangents") {
-  const Tensor x = values({2, 3}), w = values({4, 3}, float64, 8), tx = values({2, 3}, float64, 9), tw = values({4, 3}, float64, 10);
+  const Tensor x = values({2, 3}), w = values({4, 3}, float64, 8), tx = values({2, 3}, float64, 9),
+      tw = values({4, 3}, float64, 10);
   const auto f = [](const std::vector<Tensor>& in) { return softmax(gelu(linear(in[0], in[1])), -1); };
   const auto [y, t] = jvp(f, {x, w}, {tx, tw});
   CHECK(same_bits(y, f({x, w})));
@@ -243,10 +247,12 @@ TEST_CASE("jvp: agrees with differences, and is linear in the tangents") {
 
 TEST_CASE("jvp: against a Jacobian by hand, through relu and sqrt, and what does not depend on the inputs") {
   const Tensor x = tensor({4., -1., 9.}, float64), t = tensor({1., 1., 2.}, float64);
-  CHECK(jvp([](const auto& in) { return sqrt(relu(in[0]) + 16); }, {tensor({9., -1., 0.}, float64)}, {tensor({10., 5., 3.}, float64)})
+  CHECK(jvp([](const auto& in) { return sqrt(relu(in[0]) + 16); }, {tensor({9., -1., 0.}, float64)},
+            {tensor({10., 5., 3.}, float64)})
             .tangent.to_vector<double>() == std::vector<double>{1, 0, 0});
   CHECK(jvp([](const auto& in) { return sum(in[0] * in[0]); }, {x}, {t}).tangent.item() == 8 - 2 + 36);
-  CHECK(jvp([](const auto& in) { return in[0].detach(); }, {x}, {t}).tangent.to_vector<double>() == std::vector<double>{0, 0, 0});
+  CHECK(jvp([](const auto& in) { return in[0].detach(); }, {x}, {t}).tangent.to_vector<double>() ==
+        std::vector<double>{0, 0, 0});
   CHECK(jvp([](const auto& in) { return in[1]; }, {x, x}, {t, t}).tangent.to_vector<double>() == t.to_vector<double>());
   CHECK_FALSE(x.grad().defined());
 }

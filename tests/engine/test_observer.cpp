@@ -32,8 +32,9 @@ TEST_CASE("an observer sees the ops of its thread, forward and backward, and non
 TEST_CASE("nor does it see what its function for backward runs") {
   const Tensor x = tensor({1., 2.}).set_requires_grad(), other = tensor({3.}).set_requires_grad();
   int exps = 0, steps = 0;
-  const Observer watch([&](const char* op, const Tensor&, const std::vector<Tensor>&) { exps += op == std::string("exp"); }, false,
-                       [&](const BackwardStep&) {
+  const Observer watch([&](const char* op, const Tensor&, const std::vector<Tensor>&) {
+    exps += op == std::string("exp");
+  }, false, [&](const BackwardStep&) {
                          ++steps;
                          const GradMode recorded(true);
                          sum(exp(other)).backward();

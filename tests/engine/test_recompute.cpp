@@ -106,7 +106,8 @@ TEST_CASE("checkpoint: an input given twice, one made from another, one returned
   const Tensor h = x * 3;
   CHECK(max(abs(grad(sum(checkpoint(product, {h, x})), {x})[0] - 6 * x.detach())).item() < 1e-14);
   const Tensor a = x * 3;
-  CHECK(max(abs(grad(sum(checkpoint([&](const auto& in) { return in[0] * a; }, {a * 2})), {x})[0] - 36 * x.detach())).item() < 1e-13);
+  CHECK(max(abs(grad(sum(checkpoint([&](const auto& in) { return in[0] * a; }, {a * 2})), {x})[0] -
+                36 * x.detach())).item() < 1e-13);
   CHECK(same_bits(grad(sum(checkpoint([](const auto& in) { return in[0]; }, {x})), {x})[0], ones({3}, float64)));
   CHECK(same_bits(grad(sum(checkpoint([&](const auto&) { return x; }, {})), {x})[0], ones({3}, float64)));
   CHECK_FALSE(checkpoint([](const auto& in) { return in[0] * 2; }, {values({3})}).requires_grad());
@@ -128,7 +129,8 @@ TEST_CASE("checkpoint: without recording it is f; undefined inputs may be given"
   CHECK(same_bits(x.grad(), full({3}, 2, float64)));
 }
 
-TEST_CASE("checkpoint: hooks run once; a parameter changed before backward is a VersionError; an exception changes nothing") {
+TEST_CASE(
+    "checkpoint: hooks run once; a parameter changed before backward is a VersionError; an exception changes nothing") {
   const Tensor x = leaf({3}), w = leaf({3}, float64, 8);
   int calls = 0;
   const auto hook = on_gradient(w, [&](const Tensor&) { ++calls; });
@@ -176,12 +178,15 @@ TEST_CASE("checkpoint: what is refused, and nothing is left behind") {
   const auto before = live_nodes();
   {
     const Tensor x = leaf({3});
-    CHECK(mentions(message_of<GradientError>([&] { checkpoint([](const auto&) { return Tensor(); }, {x}); }), {"checkpoint"}));
+    CHECK(mentions(message_of<GradientError>([&] { checkpoint([](const auto&) { return Tensor(); }, {x}); }),
+                   {"checkpoint"}));
     int n = 2;
     const Tensor y = checkpoint([&](const auto& in) { return slice(in[0], 0, 0, n--); }, {x});
     CHECK(mentions(message_of<GradientError>([&] { sum(y).backward(); }), {"checkpoint", "(2,)", "(1,)", "pure"}));
     const Tensor q = leaf({1, 1, 3, 4});
-    const Tensor z = checkpoint([](const auto& in) { return scaled_dot_product_attention(in[0], in[0], in[0], {.dropout = 0.5}); }, {q});
+    const Tensor z = checkpoint([](const auto& in) {
+      return scaled_dot_product_attention(in[0], in[0], in[0], {.dropout = 0.5});
+    }, {q});
     CHECK_THROWS_AS(grad(sum(z), {q}, {}, {.create_graph = true}), NotImplementedError);
     const Tensor never_walked = checkpoint([&](const auto& in) { return in[0] * x; }, {x * 2});
   }

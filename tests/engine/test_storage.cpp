@@ -58,7 +58,8 @@ TEST_CASE("threads share the allocator" * doctest::test_suite("threads")) {
 
 TEST_CASE("a training loop asks the system for no memory after its first step") {
   const Tensor x = values({32, 20}, float32), targets = randint(0, 5, {32});
-  const Parameter w1(values({40, 20}, float32) * 0.1), b1(zeros({40})), w2(values({5, 40}, float32) * 0.1), b2(zeros({5}));
+  const Parameter w1(values({40, 20}, float32) * 0.1), b1(zeros({40})), w2(values({5, 40}, float32) * 0.1),
+      b2(zeros({5}));
   const std::vector<Tensor> parameters{w1, b1, w2, b2};
   double first = 0, last = 0;
   std::int64_t requests = 0, live = 0;

@@ -8,7 +8,8 @@ using namespace engine_test;
 namespace {
 
 struct Model {
-  Parameter embed{values({50, 32}, float32) * 0.1}, w{values({96, 32}, float32) * 0.1}, out{values({50, 32}, float32) * 0.1},
+  Parameter embed{values({50, 32}, float32) * 0.1}, w{values({96, 32}, float32) * 0.1},
+      out{values({50, 32}, float32) * 0.1},
       scale{ones({32})}, shift{zeros({32})};
   Tensor operator()(const Tensor& ids) const {
     const Tensor x = layer_norm(embedding(ids, embed), scale, shift);
@@ -27,7 +28,8 @@ void on_threads(int n, F f) {
 
 }  // namespace
 
-// What several threads do to shared tensors, and at the same time: also run under the thread sanitizer (scripts/test.sh tsan).
+// What several threads do to shared tensors, and at the same time:
+// also run under the thread sanitizer (scripts/test.sh tsan).
 TEST_SUITE_BEGIN("threads");
 
 TEST_CASE("inference from eight threads on shared parameters: the bits of a serial run") {
@@ -140,7 +142,8 @@ TEST_CASE("large ops give the same bits for every number of threads") {
       [&] { return max(x, 0); },         [&] { return cumsum(x, 0); },    [&] { return sum(transpose(x, 0, 1), 0); },
       [&] { return to(x > y, float32); }, [&] { return logsumexp(x, 0); },
       [&] {
-        const Tensor w = Tensor(ones({300}).array(), true), b = Tensor(zeros({300}).array(), true), in = Tensor(x.array(), true);
+        const Tensor w = Tensor(ones({300}).array(), true), b = Tensor(zeros({300}).array(), true),
+            in = Tensor(x.array(), true);
         (layer_norm(in, w, b) * y).backward(y);
         return cat({reshape(in.grad(), {120000}), w.grad(), b.grad()});
       }};

@@ -54,7 +54,8 @@ TEST_CASE("only the lambdas of inputs that want a gradient run") {
 
 TEST_CASE("an undefined gradient is zero") {
   const Tensor a = leaf({3}), b = leaf({3});
-  const Tensor y = record("op", a.array().copy(), {a, b}, [](const Tensor&) { return Tensor(); }, [](const Tensor& g) { return g; });
+  const Tensor y = record("op", a.array().copy(), {a, b}, [](const Tensor&) { return Tensor(); },
+                          [](const Tensor& g) { return g; });
   sum(y + a).backward();
   CHECK(same_bits(a.grad(), ones({3}, float64)));
   CHECK(same_bits(b.grad(), ones({3}, float64)));
@@ -66,20 +67,24 @@ TEST_CASE("a gradient of a broadcast shape is summed; any other is refused by na
   sum(op([](const Tensor&) { return ones({5, 3}, float64); })).backward();
   CHECK(same_bits(a.grad(), full({3}, 5, float64)));
   a.zero_grad();
-  CHECK(mentions(message_of<GradientError>([&] { sum(op([](const Tensor&) { return ones({4}, float64); })).backward(); }),
-                 {"my_op", "input 0", "(4,)", "(3,)"}));
+  CHECK(mentions(message_of<GradientError>([&] {
+    sum(op([](const Tensor&) { return ones({4}, float64); })).backward();
+  }), {"my_op", "input 0", "(4,)", "(3,)"}));
   CHECK(mentions(message_of<GradientError>([&] { sum(op([](const Tensor& g) { return to(g, float32); })).backward(); }),
                  {"my_op", "float32", "float64"}));
-  CHECK(mentions(message_of<GradientError>([&] { sum(op([](const Tensor& g) { return Gradients{g, g}; })).backward(); }),
-                 {"my_op", "2", "1"}));
+  CHECK(mentions(message_of<GradientError>([&] {
+    sum(op([](const Tensor& g) { return Gradients{g, g}; })).backward();
+  }), {"my_op", "2", "1"}));
   CHECK_FALSE(a.grad().defined());
 }
 
 TEST_CASE("as many lambdas as inputs that may want a gradient") {
   const Tensor a = leaf({3}), b = leaf({3}), index = tensor({1, 2});
   const auto id = [](const Tensor& g) { return g; };
-  CHECK(mentions(message_of<GradientError>([&] { sum(record("my_op", a.array().copy(), {a, b}, id)).backward(); }), {"my_op"}));
-  CHECK(mentions(message_of<GradientError>([&] { sum(record("my_op", a.array().copy(), {a}, id, id)).backward(); }), {"my_op"}));
+  CHECK(mentions(message_of<GradientError>([&] { sum(record("my_op", a.array().copy(), {a, b}, id)).backward(); }),
+                 {"my_op"}));
+  CHECK(mentions(message_of<GradientError>([&] { sum(record("my_op", a.array().copy(), {a}, id, id)).backward(); }),
+                 {"my_op"}));
   // Indices and masks come last, without a lambda: they are watched for changes.
   const Tensor y = record("my_op", a.array().copy(), {a, index}, id);
   sum(y).backward();
@@ -88,7 +93,8 @@ TEST_CASE("as many lambdas as inputs that may want a gradient") {
   const auto joint = [](const Tensor& g) { return Gradients{g}; };
   sum(record("joint", a.array().copy(), {a, index}, joint)).backward();
   CHECK(same_bits(a.grad(), full({3}, 2, float64)));
-  CHECK(mentions(message_of<GradientError>([&] { sum(record("joint", a.array().copy(), {a, b}, joint)).backward(); }), {"joint", "1", "2"}));
+  CHECK(mentions(message_of<GradientError>([&] { sum(record("joint", a.array().copy(), {a, b}, joint)).backward(); }),
+                 {"joint", "1", "2"}));
   index.assign(zeros({2}, int64));
   CHECK_THROWS_AS(sum(z).backward(), VersionError);
 }

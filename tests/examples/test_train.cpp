@@ -21,7 +21,8 @@ ParallelText pairs() {
 const TranslatorConfig config{.d_model = 8, .heads = 2, .d_ff = 8, .layers = 1, .toy = false};
 
 struct Run {
-  std::string out = (std::filesystem::temp_directory_path() / fmt::format("gradus_train_{}_{}", ::getpid(), count++)).string();
+  std::string out =
+      (std::filesystem::temp_directory_path() / fmt::format("gradus_train_{}_{}", ::getpid(), count++)).string();
   static inline int count = 0;
   ~Run() { std::filesystem::remove_all(out); }
   int train(TrainingOptions options, bool resume = false) const {
@@ -49,7 +50,8 @@ struct Run {
 
 TEST_CASE("translate train: stopped by a signal after any update and resumed, it ends with the same bits (E85)") {
   for (const TrainingOptions& options :
-       {TrainingOptions{.epochs = 3, .max_tokens = 50, .average = 2}, TrainingOptions{.epochs = 3, .max_tokens = 25, .accumulate = 2, .ema = 0.5},
+       {TrainingOptions{.epochs = 3, .max_tokens = 50, .average = 2},
+        TrainingOptions{.epochs = 3, .max_tokens = 25, .accumulate = 2, .ema = 0.5},
         TrainingOptions{.epochs = 9, .updates = 5, .max_tokens = 50, .schedule = "noam", .patience = 1}}) {
     const Run alone;
     REQUIRE(alone.train(options) == 0);
@@ -62,7 +64,9 @@ TEST_CASE("translate train: stopped by a signal after any update and resumed, it
       {
         // Losses with a gradient are those of training; validation records none.
         const Observer watch([&](const char* op, const Tensor& y, const std::vector<Tensor>&) {
-          if (std::string(op) == "linear_cross_entropy" && y.requires_grad() && ++losses == stop_in) std::raise(SIGTERM);
+          if (std::string(op) == "linear_cross_entropy" && y.requires_grad() && ++losses == stop_in) {
+            std::raise(SIGTERM);
+          }
         });
         CHECK(stopped.train(options) == 143);
       }

@@ -59,7 +59,8 @@ TEST_CASE("crc32c: the vectors of RFC 3720, whole and in parts") {
 TEST_CASE("checkpoint: written, found by its step, old ones removed (E88)") {
   const Folder f;
   CHECK_FALSE(latest_checkpoint(f.path));
-  CHECK_THROWS_WITH_AS(latest_checkpoint(f.path).load("model"), "Checkpoint: there is none to load \"model\" from", FileError);
+  CHECK_THROWS_WITH_AS(latest_checkpoint(f.path).load("model"), "Checkpoint: there is none to load \"model\" from",
+                       FileError);
   CheckpointWriter writer(f.path, 2);
   for (const std::int64_t step : {5, 100, 20}) writer.save(step, parts(static_cast<double>(step)));
   const Checkpoint found = latest_checkpoint(f.path);

@@ -20,7 +20,9 @@ namespace {
 
 class Folder {
  public:
-  Folder() : path_(std::filesystem::temp_directory_path() / ("gradus_io_" + std::to_string(::getpid()))) { std::filesystem::create_directories(path_); }
+  Folder() : path_(std::filesystem::temp_directory_path() / ("gradus_io_" + std::to_string(::getpid()))) {
+    std::filesystem::create_directories(path_);
+  }
   ~Folder() { std::filesystem::remove_all(path_); }
   std::string operator/(const std::string& name) const { return (path_ / name).string(); }
 
@@ -84,12 +86,15 @@ TEST_CASE("safetensors: what is written is read, all dtypes, views, scalars and 
 TEST_CASE("safetensors: half precision is read as float32") {
   const Folder f;
   std::string data;
-  for (std::uint16_t h : {0x3C00, 0xC000, 0x7BFF, 0x0001, 0x8000, 0x7C00, 0xFC00, 0x7E00}) data.append(reinterpret_cast<char*>(&h), 2);
+  for (std::uint16_t h : {0x3C00, 0xC000, 0x7BFF, 0x0001, 0x8000, 0x7C00, 0xFC00, 0x7E00}) {
+    data.append(reinterpret_cast<char*>(&h), 2);
+  }
   for (float v : {1.0f, -2.5f}) {
     const auto h = static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(v) >> 16);
     data.append(reinterpret_cast<const char*>(&h), 2);
   }
-  write(f / "h", file(R"({"f":{"dtype":"F16","shape":[8],"data_offsets":[0,16]},"b":{"dtype":"BF16","shape":[2],"data_offsets":[16,20]}})", data));
+  write(f / "h", file(R"({"f":{"dtype":"F16","shape":[8],"data_offsets":[0,16]},)"
+                      R"("b":{"dtype":"BF16","shape":[2],"data_offsets":[16,20]}})", data));
   const auto m = load_safetensors(f / "h");
   const auto v = m.at("f").to_vector<float>();
   CHECK(v[0] == 1);
@@ -119,17 +124,24 @@ TEST_CASE("safetensors: every truncation is noticed, and every lie of the header
   };
   const std::string eight(8, 'x');
   CHECK(refused(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", eight) == "loaded");
-  CHECK(holds(refused(R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", eight), "tensor 'a': offsets 0 to 8"));
-  CHECK(holds(refused(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", eight), "tensor 'a': starts at 4"));  // hole in front
-  CHECK(holds(refused(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}})", eight), "tensor 'b'"));
+  CHECK(holds(refused(R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", eight),
+              "tensor 'a': offsets 0 to 8"));
+  // hole in front
+  CHECK(holds(refused(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", eight), "tensor 'a': starts at 4"));
+  CHECK(holds(refused(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
+                      R"("b":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}})", eight), "tensor 'b'"));
   CHECK(holds(refused(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}})", eight), "tensor 'a'"));
   CHECK(holds(refused(R"({"a":{"dtype":"F8","shape":[8],"data_offsets":[0,8]}})", eight), "dtype F8 is not supported"));
-  CHECK(holds(refused(R"({"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,8]}})", eight), "tensor 'a'"));
-  CHECK(holds(refused(R"({"a":{"dtype":"F64","shape":[4611686018427387904],"data_offsets":[0,8]}})", eight), "tensor 'a'"));
-  CHECK(holds(refused(R"({"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}})", eight), "shape is not a list of sizes"));
+  CHECK(holds(refused(R"({"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,8]}})", eight),
+              "tensor 'a'"));
+  CHECK(holds(refused(R"({"a":{"dtype":"F64","shape":[4611686018427387904],"data_offsets":[0,8]}})", eight),
+              "tensor 'a'"));
+  CHECK(holds(refused(R"({"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}})", eight),
+              "shape is not a list of sizes"));
   CHECK(holds(refused(R"({"a":{"dtype":"F32","shape":[2.0],"data_offsets":[0,8]}})", eight), "shape"));
   CHECK(holds(refused(R"({"a":{"dtype":"F32","shape":[1,1,1,1,1,1,1,1,2],"data_offsets":[0,8]}})", eight), "9 axes"));
-  CHECK(holds(refused(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", eight), "'a' twice"));
+  CHECK(holds(refused(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
+                      R"("a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", eight), "'a' twice"));
   CHECK(holds(refused(R"({"a":{"dtype":"F32","shape":[2]}})", eight), "exactly"));
   CHECK(holds(refused(R"({"a":[1,2]})", eight), "exactly"));
   CHECK(holds(refused(R"(["a"])", eight), "no JSON object"));

@@ -1,5 +1,6 @@
 #include "framework/kernels/attention.h"
 
+#include "framework/kernels/isa/tables.h"
 #include "framework/kernels/philox.h"
 #include "tests/kernels/kernel_test.h"
 
@@ -26,7 +27,9 @@ struct Problem {
   HeadStrides keys() const { return {s * h * d, d, h * d}; }
   Attention<T> arguments() const {
     Attention<T> a{b, h, t, s, d, T(1 / std::sqrt(double(d))), q.data(), k.data(), v.data(), queries(), keys(), keys()};
-    if (!mask.empty()) a.mask = reinterpret_cast<const bool*>(mask.data()), a.mask_b = t * s, a.mask_t = s, a.mask_s = 1;
+    if (!mask.empty()) {
+      a.mask = reinterpret_cast<const bool*>(mask.data()), a.mask_b = t * s, a.mask_t = s, a.mask_s = 1;
+    }
     a.causal = causal, a.dropout = dropout, a.seed = 99, a.block = 7;
     return a;
   }
@@ -64,7 +67,10 @@ std::vector<double> naive(const Problem<T>& p) {
           for (Size c = 0; c < p.d; ++c) x[j] += scale * double(p.q[qi + c]) * double(p.k[kj + c]);
           top = std::max(top, x[j]);
           const auto draw = static_cast<std::uint64_t>(((b * p.h + h) * p.t + i) * row_draws + j);
-          if (p.dropout > 0) f[j] = philox4x32(99, 7 + draw / 4)[draw % 4] >= std::uint32_t(p.dropout * 4294967296.0) ? 1 / (1 - p.dropout) : 0;
+          if (p.dropout > 0) {
+            f[j] = philox4x32(99, 7 + draw / 4)[draw % 4] >= std::uint32_t(p.dropout * 4294967296.0)
+                ? 1 / (1 - p.dropout) : 0;
+          }
         }
         for (Size j = 0; j < p.s; ++j) sum += seen[j] ? std::exp(x[j] - top) : 0;
         lse.push_back(top + std::log(sum));
@@ -103,8 +109,9 @@ std::vector<char> random_mask(const Problem<T>& p) {
 
 TEST_CASE_TEMPLATE("kernels: attention against its definition", T, float, double) {
   for_each_isa([] {
-    const Size shapes[][5] = {{1, 1, 1, 1, 1}, {2, 3, 5, 7, 8}, {1, 2, 12, 12, 16}, {2, 2, 33, 17, 20}, {1, 1, 1, 300, 32},
-                              {1, 2, 70, 129, 24}, {1, 1, 140, 260, 64}, {2, 1, 3, 0, 4}, {2, 1, 0, 3, 4}, {0, 2, 3, 3, 4}};
+    const Size shapes[][5] =
+        {{1, 1, 1, 1, 1}, {2, 3, 5, 7, 8}, {1, 2, 12, 12, 16}, {2, 2, 33, 17, 20}, {1, 1, 1, 300, 32},
+         {1, 2, 70, 129, 24}, {1, 1, 140, 260, 64}, {2, 1, 3, 0, 4}, {2, 1, 0, 3, 4}, {0, 2, 3, 3, 4}};
     for (const auto& z : shapes)
       for (int flags = 0; flags < 8; ++flags) {
         Problem<T> p(z[0], z[1], z[2], z[3], z[4]);
@@ -117,6 +124,14 @@ TEST_CASE_TEMPLATE("kernels: attention against its definition", T, float, double
         const auto result = same_for_all_threads([&] { return fused(p); });
         CHECK(difference(result, naive(p)) <= 20 * tolerance<T>);
       }
+  });
+}
+
+TEST_CASE_TEMPLATE("kernels: attention's scratch grows with the keys, and is no matrix", T, float, double) {
+  for_each_isa([] {
+    const auto scratch = [](Size s) { return tables<T>().attention_scratch(s, 8); };
+    CHECK(scratch(2048) < 2048 * 2048 / 16);
+    CHECK(scratch(8192) - scratch(4096) == 2 * (scratch(4096) - scratch(2048)));
   });
 }
 

@@ -13,12 +13,14 @@ using namespace kernel_test;
 namespace {
 
 template <class T>
-void naive(bool ta, bool tb, Size m, Size n, Size k, double alpha, const T* a, Size lda, const T* b, Size ldb, double beta,
-           T* c, Size ldc) {
+void naive(bool ta, bool tb, Size m, Size n, Size k, double alpha, const T* a, Size lda, const T* b, Size ldb,
+           double beta, T* c, Size ldc) {
   for (Size i = 0; i < m; ++i)
     for (Size j = 0; j < n; ++j) {
       double sum = 0;
-      for (Size p = 0; p < k; ++p) sum += double(ta ? a[p * lda + i] : a[i * lda + p]) * double(tb ? b[j * ldb + p] : b[p * ldb + j]);
+      for (Size p = 0; p < k; ++p) {
+        sum += double(ta ? a[p * lda + i] : a[i * lda + p]) * double(tb ? b[j * ldb + p] : b[p * ldb + j]);
+      }
       c[i * ldc + j] = static_cast<T>(alpha * sum + (beta == 0 ? 0 : beta * double(c[i * ldc + j])));
     }
 }
@@ -26,7 +28,8 @@ void naive(bool ta, bool tb, Size m, Size n, Size k, double alpha, const T* a, S
 }  // namespace
 
 TEST_CASE_TEMPLATE("kernels: gemm against three loops, all transposes, padded rows", T, float, double) {
-  const Size shapes[][3] = {{1, 1, 1}, {2, 3, 7}, {8, 16, 17}, {33, 15, 8}, {12, 12, 64}, {64, 64, 64}, {130, 40, 600}, {1, 100, 33}};
+  const Size shapes[][3] =
+      {{1, 1, 1}, {2, 3, 7}, {8, 16, 17}, {33, 15, 8}, {12, 12, 64}, {64, 64, 64}, {130, 40, 600}, {1, 100, 33}};
   for (const auto& s : shapes)
     for (int flags = 0; flags < 4; ++flags)
       for (double beta : {0.0, 1.0, 0.5}) {
@@ -46,11 +49,13 @@ TEST_CASE_TEMPLATE("kernels: gemm against three loops, all transposes, padded ro
 }
 
 TEST_CASE_TEMPLATE("kernels: gemm adds a bias to each row, however the product is cut", T, float, double) {
-  for (const auto& [m, n, k] : {std::array<Size, 3>{1, 1, 5}, {3, 4, 0}, {5, 7, 3}, {400, 30, 60}, {30, 900, 60}, {60, 40, 900}}) {
+  for (const auto& [m, n, k] : {std::array<Size, 3>{1, 1, 5}, {3, 4, 0}, {5, 7, 3}, {400, 30, 60}, {30, 900, 60},
+                                {60, 40, 900}}) {
     CAPTURE(m);
     CAPTURE(n);
     CAPTURE(k);
-    const auto a = random_values<T>(m * k + 1), b = random_values<T>(n * k + 1, -1, 1, 2), bias = random_values<T>(n, -1, 1, 3);
+    const auto a = random_values<T>(m * k + 1), b = random_values<T>(n * k + 1, -1, 1, 2),
+        bias = random_values<T>(n, -1, 1, 3);
     std::vector<T> c(m * n), r(m * n);
     gemm<T>(true, false, m, n, k, T(1), a.data(), m, b.data(), n, T(0), c.data(), n, bias.data());
     for (Size i = 0; i < m; ++i) std::copy(bias.begin(), bias.end(), r.begin() + i * n);
@@ -60,13 +65,15 @@ TEST_CASE_TEMPLATE("kernels: gemm adds a bias to each row, however the product i
 }
 
 TEST_CASE_TEMPLATE("kernels: gemm has the same bits on one and two threads, and is right on more", T, float, double) {
-  const Size shapes[][3] = {{64, 64, 384}, {33, 47, 900}, {9, 11, 40000}, {1, 512, 512}, {512, 1, 700}, {300, 130, 96}, {1030, 40, 65}, {20, 5000, 33}, {600, 4100, 9}};
+  const Size shapes[][3] = {{64, 64, 384}, {33, 47, 900}, {9, 11, 40000}, {1, 512, 512}, {512, 1, 700}, {300, 130, 96},
+                            {1030, 40, 65}, {20, 5000, 33}, {600, 4100, 9}};
   const int before = num_threads();
   for (const auto& s : shapes)
     for (int flags = 0; flags < 4; ++flags) {
       const bool ta = flags & 1, tb = flags & 2;
       const Size m = s[0], n = s[1], k = s[2], lda = ta ? m : k, ldb = tb ? k : n;
-      const auto a = random_values<T>(m * k), b = random_values<T>(n * k, -1, 1, 2), start = random_values<T>(m * n, -1, 1, 3);
+      const auto a = random_values<T>(m * k), b = random_values<T>(n * k, -1, 1, 2),
+          start = random_values<T>(m * n, -1, 1, 3);
       std::vector<T> one;
       for (int threads : {1, 2, 3, 8}) {
         set_num_threads(threads);
@@ -88,14 +95,16 @@ TEST_CASE_TEMPLATE("kernels: gemm has the same bits on one and two threads, and 
   set_num_threads(before);
 }
 
-TEST_CASE_TEMPLATE("kernels: the product of two long vectors of one value each is as exact as a sum (C61)", T, float, double) {
+TEST_CASE_TEMPLATE("kernels: the product of two long vectors of one value each is as exact as a sum (C61)", T, float,
+                   double) {
   for (Size k : {1, 1100, 100000}) {
     const T x = T(1.0306), y = T(-1.0311);
     const std::vector<T> a(k, x), b(k, y);
     const double exact = static_cast<double>(k) * (static_cast<double>(x) * static_cast<double>(y));
     for (int flags = 0; flags < 4; ++flags) {
       T c = T(NAN);
-      gemm<T>(flags & 1, flags & 2, 1, 1, k, T(1), a.data(), flags & 1 ? 1 : k, b.data(), flags & 2 ? k : 1, T(0), &c, 1);
+      gemm<T>(flags & 1, flags & 2, 1, 1, k, T(1), a.data(), flags & 1 ? 1 : k, b.data(), flags & 2 ? k : 1,
+              T(0), &c, 1);
       CHECK(std::abs(static_cast<double>(c) - exact) <= 2e-6 * std::abs(exact));
     }
   }
@@ -113,7 +122,8 @@ TEST_CASE_TEMPLATE("kernels: gemm with empty sizes", T, float, double) {
   gemm_batched<T>(0, false, false, 3, 3, 3, T(1), nullptr, 3, nullptr, 3, T(0), nullptr, 3);
   CHECK(c == std::vector<T>(6, T(0)));
   const std::vector<T> x(100);
-  CHECK_THROWS_AS(gemm<T>(false, false, 2, 3, 4, T(1), x.data(), 3, x.data(), 3, T(0), c.data(), 3), std::invalid_argument);
+  CHECK_THROWS_AS(gemm<T>(false, false, 2, 3, 4, T(1), x.data(), 3, x.data(), 3, T(0), c.data(), 3),
+                  std::invalid_argument);
 }
 
 TEST_CASE_TEMPLATE("kernels: gemm_batched multiplies interleaved heads in place", T, float, double) {
@@ -126,7 +136,8 @@ TEST_CASE_TEMPLATE("kernels: gemm_batched multiplies interleaved heads in place"
     for (Size i = 0; i < b * h; ++i) {
       const Size offset = i / h * t * width + i % h * d;
       pq.push_back(q.data() + offset), pk.push_back(k.data() + offset), ps.push_back(scores.data() + i * t * t);
-      naive<T>(false, true, t, t, d, 1, q.data() + offset, width, k.data() + offset, width, 0, reference.data() + i * t * t, t);
+      naive<T>(false, true, t, t, d, 1, q.data() + offset, width, k.data() + offset, width, 0,
+               reference.data() + i * t * t, t);
     }
     gemm_batched<T>(b * h, false, true, t, t, d, T(1), pq.data(), width, pk.data(), width, T(0), ps.data(), t);
     CHECK(difference(scores, reference) <= 20 * tolerance<T>);
@@ -145,7 +156,9 @@ TEST_CASE("kernels: parallel loops cover the range once, whatever the number of 
           for (Size i = begin; i < end; ++i) ++seen[i];
         });
         parallel_chunks(n, grain, [&](Size begin, Size end) {
-          for (Size i = begin; i < end; ++i) chunk[i] += static_cast<int>(begin == i / grain * grain && end - begin <= grain);
+          for (Size i = begin; i < end; ++i) {
+            chunk[i] += static_cast<int>(begin == i / grain * grain && end - begin <= grain);
+          }
         });
         for (auto& s : seen) CHECK(s == 1);
         for (auto& c : chunk) CHECK(c == 1);

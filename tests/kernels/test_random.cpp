@@ -15,7 +15,8 @@ TEST_CASE("kernels: Philox gives the numbers of the paper's test vectors") {
   CHECK(philox4x32(0, 0) == expected);
 }
 
-TEST_CASE_TEMPLATE("kernels: dropout follows the stream, for any instruction set and number of threads", T, float, double) {
+TEST_CASE_TEMPLATE("kernels: dropout follows the stream, for any instruction set and number of threads", T, float,
+                   double) {
   for_each_isa([] {
     for (Size n : {Size{0}, Size{1}, Size{3}, Size{17}, Size{255}, Size{257}, Size{100003}})
       for (double p : {0.0, 0.1, 0.5, 1.0}) {
@@ -78,7 +79,8 @@ TEST_CASE_TEMPLATE("kernels: Adam's steps", T, float, double) {
             if (decoupled) rp[i] *= 1 - 1e-2 * 0.1;
             else grad += 0.1 * rp[i];
             rm[i] = 0.9 * rm[i] + 0.1 * grad, rv[i] = 0.98 * rv[i] + 0.02 * grad * grad;
-            rp[i] -= 1e-2 / (1 - std::pow(0.9, step)) * rm[i] / (std::sqrt(rv[i]) / std::sqrt(1 - std::pow(0.98, step)) + 1e-9);
+            rp[i] -= 1e-2 / (1 - std::pow(0.9, step)) * rm[i] /
+                (std::sqrt(rv[i]) / std::sqrt(1 - std::pow(0.98, step)) + 1e-9);
           }
         }
         CHECK(difference(p, rp) <= tolerance<T>);

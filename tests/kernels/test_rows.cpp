@@ -25,7 +25,8 @@ TEST_CASE_TEMPLATE("kernels: softmax, log_softmax, logsumexp and their gradients
         const auto x = random_values<T>(rows * n, -8, 8), g = random_values<T>(rows * n, -1, 1, 2);
         std::vector<T> y(x.size()), l(x.size()), dx(x.size()), dl(x.size()), z(static_cast<std::size_t>(rows));
         softmax<T>(rows, n, x.data(), y.data()), log_softmax<T>(rows, n, x.data(), l.data());
-        softmax_grad<T>(rows, n, y.data(), g.data(), dx.data()), log_softmax_grad<T>(rows, n, l.data(), g.data(), dl.data());
+        softmax_grad<T>(rows, n, y.data(), g.data(), dx.data()),
+            log_softmax_grad<T>(rows, n, l.data(), g.data(), dl.data());
         logsumexp<T>(rows, n, x.data(), z.data());
         std::vector<double> p(x.size()), rdx(x.size()), rdl(x.size()), logp(x.size()), rz(z.size());
         for (Size r = 0; r < rows; ++r) {
@@ -36,7 +37,8 @@ TEST_CASE_TEMPLATE("kernels: softmax, log_softmax, logsumexp and their gradients
           rz[r] = n == 0 ? -HUGE_VAL : row[0] - std::log(s[0]);
           for (Size i = 0; i < n; ++i) {
             p[r * n + i] = s[i], logp[r * n + i] = std::log(s[i]);
-            rdx[r * n + i] = s[i] * (double(g[r * n + i]) - inner), rdl[r * n + i] = double(g[r * n + i]) - s[i] * total;
+            rdx[r * n + i] = s[i] * (double(g[r * n + i]) - inner),
+                rdl[r * n + i] = double(g[r * n + i]) - s[i] * total;
           }
         }
         CHECK(difference(y, p) <= tolerance<T>);
@@ -66,14 +68,16 @@ TEST_CASE_TEMPLATE("kernels: layer norm and its gradient", T, float, double) {
   for_each_isa([] {
     for (Size rows : {0, 1, 5, 300})
       for (Size n : {1, 2, 7, 16, 33, 512}) {
-        const auto x = random_values<T>(rows * n), w = random_values<T>(n, 0.5, 2, 2), b = random_values<T>(n, -1, 1, 3);
+        const auto x = random_values<T>(rows * n), w = random_values<T>(n, 0.5, 2, 2),
+            b = random_values<T>(n, -1, 1, 3);
         const auto g = random_values<T>(rows * n, -1, 1, 4);
         std::vector<double> mean(static_cast<std::size_t>(rows)), rstd(mean.size());
         std::vector<T> y(x.size()), dw(static_cast<std::size_t>(n)), db(dw.size());
         layer_norm<T>(rows, n, x.data(), w.data(), b.data(), 1e-5, y.data(), mean.data(), rstd.data());
         const auto dx = same_for_all_threads([&] {
           std::vector<T> d(x.size());
-          layer_norm_grad<T>(rows, n, x.data(), w.data(), mean.data(), rstd.data(), g.data(), d.data(), dw.data(), db.data());
+          layer_norm_grad<T>(rows, n, x.data(), w.data(), mean.data(), rstd.data(), g.data(), d.data(), dw.data(),
+                             db.data());
           d.insert(d.end(), dw.begin(), dw.end());
           d.insert(d.end(), db.begin(), db.end());
           return d;
@@ -107,7 +111,9 @@ TEST_CASE("kernels: layer norm of large means, large values and constant rows") 
     double mean = 0, rstd = 0;
     std::vector<float> x(n), y(n), dx(n), bias(n, 0.25f), weight(n, 2.f);
     for (double centre : {0.0, 1e4, 1e6, -1e6}) {
-      for (Size i = 0; i < n; ++i) x[i] = static_cast<float>(centre + 1e-3 * std::sin(double(i)) * (centre == 0 ? 1 : 100));
+      for (Size i = 0; i < n; ++i) {
+        x[i] = static_cast<float>(centre + 1e-3 * std::sin(double(i)) * (centre == 0 ? 1 : 100));
+      }
       layer_norm<float>(1, n, x.data(), nullptr, nullptr, 1e-5, y.data(), &mean, &rstd);
       double m = 0, v = 0;
       for (float e : x) m += e / double(n);

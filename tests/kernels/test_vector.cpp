@@ -17,7 +17,8 @@ double ulp(T y, double reference) {
   int e = 0;
   std::frexp(reference, &e);
   const int digits = std::numeric_limits<T>::digits;
-  return std::abs(static_cast<double>(y) - reference) / std::ldexp(1.0, std::max(e, std::numeric_limits<T>::min_exponent) - digits);
+  return std::abs(static_cast<double>(y) - reference) /
+         std::ldexp(1.0, std::max(e, std::numeric_limits<T>::min_exponent) - digits);
 }
 
 struct MapCase {
@@ -68,7 +69,9 @@ TEST_CASE("kernels: float maps are within 4 ulp, gelu 5") {
       all.push_back(100003);
       for (Size n : all) {
         std::vector<float> x(static_cast<std::size_t>(n)), y(x.size() + 1, 7.f);
-        for (Size i = 0; i < n; ++i) x[i] = static_cast<float>(c.low + (c.high - c.low) * (static_cast<double>(i) + 0.5) / static_cast<double>(n));
+        for (Size i = 0; i < n; ++i) {
+          x[i] = static_cast<float>(c.low + (c.high - c.low) * (static_cast<double>(i) + 0.5) / static_cast<double>(n));
+        }
         (k.*c.map)(n, x.data(), y.data());
         double worst = 0;
         for (Size i = 0; i < n; ++i) worst = std::max(worst, ulp(y[i], c.reference(x[i])));
@@ -114,8 +117,8 @@ TEST_CASE("kernels: maps saturate at infinity, their gradients vanish, NaN propa
     CHECK(std::isnan(at(k.log, -1)));
     CHECK(at(k.log, inf) == inf);
     CHECK(std::isnan(at(k.sin, inf)));
-    for (auto f : {k.exp, k.log, k.sqrt, k.rsqrt, k.sin, k.cos, k.tanh, k.erf, k.sigmoid, k.relu, k.gelu_erf, k.gelu_tanh,
-                   k.silu, k.neg, k.abs})
+    for (auto f : {k.exp, k.log, k.sqrt, k.rsqrt, k.sin, k.cos, k.tanh, k.erf, k.sigmoid, k.relu, k.gelu_erf,
+                   k.gelu_tanh, k.silu, k.neg, k.abs})
       CHECK(std::isnan(at(f, nan)));
 
     const std::vector<float> g(4, 1.f), x = {1e4f, -1e4f, inf, -inf};
@@ -163,7 +166,8 @@ TEST_CASE_TEMPLATE("kernels: binary maps, scalars on either side", T, float, dou
     for (Size n : sizes)
       for (int steps = 0; steps < 4; ++steps) {
         const Size sa = steps & 1, sb = steps >> 1;
-        const auto a = random_values<T>(std::max<Size>(n, 1), -2, 2, 3), b = random_values<T>(std::max<Size>(n, 1), 0.5, 2, 4);
+        const auto a = random_values<T>(std::max<Size>(n, 1), -2, 2, 3),
+            b = random_values<T>(std::max<Size>(n, 1), 0.5, 2, 4);
         std::vector<T> y(static_cast<std::size_t>(n)), r(y.size());
         const auto check = [&](auto kernel, auto f) {
           kernel(n, a.data(), sa, b.data(), sb, y.data());

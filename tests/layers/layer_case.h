@@ -1,6 +1,6 @@
 #pragma once
-// The layer table: one row for each layer of framework/layers, from which test_layer_table.cpp derives every check. Values are
-// compared with PyTorch's elsewhere; `reference` says under which name.
+// The layer table: one row for each layer of framework/layers, from which test_layer_table.cpp derives every check.
+// Values are compared with PyTorch's elsewhere; `reference` says under which name.
 #include <memory>
 
 #include "../ops/op_case.h"

@@ -100,7 +100,8 @@ TEST_CASE("init::Skip: layers are made without drawing; afterwards as before") {
   {
     const init::Skip skip;
     const init::Skip nested;
-    const models::Transformer model{.source_vocabulary = 7, .d_model = 8, .heads = 2, .d_ff = 16, .encoder_layers = 1, .decoder_layers = 1};
+    const models::Transformer model{.source_vocabulary = 7, .d_model = 8, .heads = 2, .d_ff = 16, .encoder_layers = 1,
+                                    .decoder_layers = 1};
     for (const auto& [name, p] : named_parameters(model)) {
       const auto values = p.to_vector();
       const bool norm = name.find("norm") != std::string::npos && name.ends_with("weight");

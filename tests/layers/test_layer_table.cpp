@@ -70,7 +70,8 @@ GradCheck check_gradients(const LayerCase& row, bool twice, bool irregular = fal
     }
     return layer.run(all);
   };
-  const GradCheck check = leaves.empty() ? GradCheck{true, 0, {}} : twice ? gradgradcheck(f, leaves) : gradcheck(f, leaves);
+  const GradCheck check = leaves.empty() ? GradCheck{true, 0, {}}
+                                         : twice ? gradgradcheck(f, leaves) : gradcheck(f, leaves);
   CHECK_MESSAGE(check.ok, row.title() << ", " << check.message);
   return check;
 }
@@ -112,7 +113,10 @@ TEST_CASE("layer table: every layer that a header declares has its row, a refere
     const auto space = row.reference.find(' ');
     const std::string where = row.reference.substr(0, space), entry = row.reference.substr(space + 1);
     if (where == "op") CHECK_MESSAGE(ops.count(entry) == 1, row.title() << " names no op: " << entry);
-    else CHECK_MESSAGE(!reference::below(entry, reference::load(where)).empty(), row.title() << " has no " << row.reference);
+    else {
+      CHECK_MESSAGE(!reference::below(entry, reference::load(where)).empty(),
+                    row.title() << " has no " << row.reference);
+    }
   }
   const auto layers = declared_layers();
   CHECK(layers.size() > 30);
@@ -185,7 +189,8 @@ TEST_CASE("layer table: layouts of the inputs do not matter") {
 TEST_CASE("layer table: a batch of none has a result of none, and gradients of 0") {
   for (const auto& row : table()) {
     if (row.inputs.empty()) continue;
-    if (row.reference.rfind("recurrent", 0) == 0) continue;  // the row's lengths are of two: see "recurrent: nothing to read"
+    // the row's lengths are of two: see "recurrent: nothing to read"
+    if (row.reference.rfind("recurrent", 0) == 0) continue;
     if (row.variant == "of another sequence, masked") continue;  // its mask is of two
     INFO(row.title());
     const Built layer = make(row);
@@ -232,8 +237,8 @@ TEST_CASE("layer table: listed" * doctest::skip()) {
   for (const auto& row : table()) {
     std::int64_t numbers = 0;
     for (const auto& entry : make(row).state()) numbers += entry.second.numel();
-    fmt::print("| {} | {} | {:.2g} | {:.2g} | {:.2g} | {} | {} |\n", row.title(), numbers, check_gradients(row, false).worst,
-               check_gradients(row, true).worst, float32_error(row) / 2e-6,
+    fmt::print("| {} | {} | {:.2g} | {:.2g} | {:.2g} | {} | {} |\n", row.title(),
+               numbers, check_gradients(row, false).worst, check_gradients(row, true).worst, float32_error(row) / 2e-6,
                row.rejected.size() + (row.any_type ? 0 : 2 * row.inputs.size()), row.reference);
   }
   fmt::print("\n{} layers in {} rows\n", declared_layers().size(), table().size());

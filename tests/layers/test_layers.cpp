@@ -46,7 +46,8 @@ TEST_CASE("layers: PositionalEncoding is the paper's") {
     CHECK(row[static_cast<std::size_t>(i)] == doctest::Approx(i % 2 ? std::cos(angle) : std::sin(angle)).epsilon(1e-6));
   }
   CHECK_THROWS_WITH_AS(encoding(zeros({1, 5, 5})),
-                       "PositionalEncoding: x must be (..., t, 5) with t <= max_length = 4\n  x  (1, 5, 5)", ShapeError);
+                       "PositionalEncoding: x must be (..., t, 5) with t <= max_length = 4\n  x  (1, 5, 5)",
+                       ShapeError);
   CHECK_THROWS_AS(encoding(zeros({1, 4, 4})), ShapeError);
 }
 
@@ -61,8 +62,8 @@ TEST_CASE("layers: Sequential inside a model and inside another") {
   const Net net;
   std::vector<std::string> names;
   for (const auto& entry : state_dict(net)) names.push_back(entry.first);
-  CHECK(names == std::vector<std::string>{"head.0.bias", "head.0.weight", "nested.0.0.bias", "nested.0.0.weight", "nested.1.bias",
-                                          "nested.1.weight"});
+  CHECK(names == std::vector<std::string>{"head.0.bias", "head.0.weight", "nested.0.0.bias", "nested.0.0.weight",
+                                          "nested.1.bias", "nested.1.weight"});
   const Tensor x = randn({5, 4});
   CHECK(net(x).shape() == Shape{5, 1});
   CHECK(clone(net)(x).to_vector() == net(x).to_vector());

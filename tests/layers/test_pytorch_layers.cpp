@@ -14,7 +14,8 @@ void check(const std::string& name, const Layer& layer, const Run& run) {
   TensorMap state = reference::below("state", want);
   const TensorMap gradients = reference::below("grad", want);
   const StateDict needed = state_dict(layer);
-  std::erase_if(state, [&](const auto& entry) { return needed.count(entry.first) == 0 && gradients.count(entry.first) == 0; });
+  std::erase_if(state,
+                [&](const auto& entry) { return needed.count(entry.first) == 0 && gradients.count(entry.first) == 0; });
   load_state_dict(layer, state);
   Tensor x = want.at("x");
   if (is_float(x.dtype())) x.set_requires_grad();
@@ -50,10 +51,12 @@ TEST_CASE("PyTorch: layers of one argument") {
 
 TEST_CASE("PyTorch: MultiHeadAttention") {
   const auto mask_of = [](const TensorMap& want) { return reshape(want.at("may_attend"), {2, 1, 1, 7}); };
-  check("MultiHeadAttention_causal", MultiHeadAttention{8, 2}, [](const auto& layer, const Tensor& x, const TensorMap&) {
+  check("MultiHeadAttention_causal", MultiHeadAttention{8, 2},
+        [](const auto& layer, const Tensor& x, const TensorMap&) {
     return layer(x, x, x, {.mask = {}, .causal = true});
   });
-  check("MultiHeadAttention_cross", MultiHeadAttention{8, 4}, [&](const auto& layer, const Tensor& x, const TensorMap& want) {
+  check("MultiHeadAttention_cross", MultiHeadAttention{8, 4},
+        [&](const auto& layer, const Tensor& x, const TensorMap& want) {
     return layer(x, want.at("memory"), want.at("memory"), {mask_of(want)});
   });
   check("MultiHeadAttention_weights", MultiHeadAttention{.d_model = 8, .heads = 4, .bias = false},

@@ -93,8 +93,8 @@ TEST_CASE("PyTorch: convolutions as layers") {
       "ConvTranspose2d",
       ConvTranspose2d{
           .in = 4, .out = 6, .kernel = {3, 2}, .stride = {2, 3}, .padding = 1, .output_padding = {1, 0}, .groups = 2});
-  check_layer("ConvTranspose1d", ConvTranspose1d{.in = 4, .out = 6, .kernel = 3, .stride = 3, .padding = 1, .output_padding = 1,
-                                                 .dilation = 2, .groups = 2});
+  check_layer("ConvTranspose1d", ConvTranspose1d{.in = 4, .out = 6, .kernel = 3, .stride = 3, .padding = 1,
+                                                 .output_padding = 1, .dilation = 2, .groups = 2});
   check_layer("Sequential", Sequential{Conv2d{.in = 4, .out = 3, .kernel = 3, .padding = 1}, BatchNorm{3}, ReLU{},
                                        MaxPool2d{2}, AdaptiveAvgPool2d{1}, Flatten{}, Linear{3, 2}});
 }

@@ -157,8 +157,8 @@ TEST_CASE("GPT: ids that are refused leave no trace; a cache for each block") {
   }
   std::vector<KeyValueCache> one(1), none;
   const NoGrad guard;
-  CHECK_THROWS_WITH_AS(model.hidden(tensor({{1, 2}}), &one), "GPT: past must hold a cache for each of the 2 blocks, got 1",
-                       ConfigError);
+  CHECK_THROWS_WITH_AS(model.hidden(tensor({{1, 2}}), &one),
+                       "GPT: past must hold a cache for each of the 2 blocks, got 1", ConfigError);
   CHECK_THROWS_AS(model.hidden(tensor({{1, 2}}), &none), ConfigError);
   CHECK(one[0].time() == 0);
 }

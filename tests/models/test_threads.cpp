@@ -12,8 +12,8 @@ using models::Transformer;
 namespace {
 
 Transformer small() {
-  return Transformer{.source_vocabulary = 30, .d_model = 16, .heads = 2, .d_ff = 32, .encoder_layers = 1, .decoder_layers = 1,
-                     .dropout = 0, .max_length = 16, .tie = models::Tie::all};
+  return Transformer{.source_vocabulary = 30, .d_model = 16, .heads = 2, .d_ff = 32, .encoder_layers = 1,
+                     .decoder_layers = 1, .dropout = 0, .max_length = 16, .tie = models::Tie::all};
 }
 
 template <class F>
@@ -27,7 +27,8 @@ struct Pairs {
   Tensor source, target, labels;
   explicit Pairs(std::uint64_t seed) {
     Generator generator(seed);
-    source = randint(1, 30, {4, 7}, generator), target = randint(1, 30, {4, 6}, generator), labels = randint(1, 30, {4, 6}, generator);
+    source = randint(1, 30, {4, 7}, generator), target = randint(1, 30, {4, 6}, generator),
+        labels = randint(1, 30, {4, 6}, generator);
   }
 };
 

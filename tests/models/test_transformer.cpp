@@ -15,8 +15,8 @@ using models::Transformer;
 namespace {
 
 Transformer small(bool norm_first = false, Tie tie = Tie::none) {
-  return Transformer{.source_vocabulary = 7, .d_model = 8, .heads = 2, .d_ff = 6, .encoder_layers = 1, .decoder_layers = 2,
-                     .dropout = 0.1, .norm_first = norm_first, .max_length = 16, .tie = tie};
+  return Transformer{.source_vocabulary = 7, .d_model = 8, .heads = 2, .d_ff = 6, .encoder_layers = 1,
+                     .decoder_layers = 2, .dropout = 0.1, .norm_first = norm_first, .max_length = 16, .tie = tie};
 }
 
 // 0 is padding.
@@ -29,8 +29,8 @@ double largest_difference(const Tensor& a, const Tensor& b) { return max(abs(a -
 
 TEST_CASE("Transformer: published numbers of parameters") {
   // The Annotated Transformer's copy task (2018): pre-norm with final norms, own tables, output with a bias.
-  CHECK(parameter_count(Transformer{.source_vocabulary = 11, .encoder_layers = 2, .decoder_layers = 2, .norm_first = true,
-                                    .output_bias = true}) == 14'731'787);
+  CHECK(parameter_count(Transformer{.source_vocabulary = 11, .encoder_layers = 2, .decoder_layers = 2,
+                                    .norm_first = true, .output_bias = true}) == 14'731'787);
   // pytorch-seq2seq, German to English: learned positions, post-norm.
   CHECK(parameter_count(Transformer{.source_vocabulary = 7853, .target_vocabulary = 5893, .d_model = 256, .d_ff = 512,
                                     .encoder_layers = 3, .decoder_layers = 3, .positions = Positions::learned,
@@ -38,8 +38,8 @@ TEST_CASE("Transformer: published numbers of parameters") {
   // Transformer-Tiny for Multi30k (Wu et al., ACL 2021), one matrix.
   CHECK(parameter_count(Transformer{.source_vocabulary = 9712, .d_model = 128, .heads = 4, .d_ff = 256,
                                     .encoder_layers = 4, .decoder_layers = 4, .tie = Tie::all}) == 2'568'192);
-  CHECK(parameter_count(Transformer{.source_vocabulary = 64, .d_model = 64, .heads = 4, .d_ff = 256, .encoder_layers = 2,
-                                    .decoder_layers = 2, .tie = Tie::all}) == 237'568);
+  CHECK(parameter_count(Transformer{.source_vocabulary = 64, .d_model = 64, .heads = 4, .d_ff = 256,
+                                    .encoder_layers = 2, .decoder_layers = 2, .tie = Tie::all}) == 237'568);
 }
 
 TEST_CASE("Transformer: the base model of the paper has 63.1 million parameters with one matrix of 37,000 rows") {
@@ -51,10 +51,10 @@ TEST_CASE("Transformer: names") {
   const auto has = [](const StateDict& state, const char* name) { return state.count(name) == 1; };
   const StateDict untied = state_dict(small(true));
   for (const char* name :
-       {"source_embedding.weight", "target_embedding.weight", "output.weight", "encoder.layers.0.self_attn.q_proj.weight",
-        "encoder.layers.0.self_attn.out_proj.bias", "encoder.layers.0.linear1.weight", "encoder.layers.0.norm2.bias",
-        "encoder.norm.weight", "decoder.layers.1.multihead_attn.v_proj.bias", "decoder.layers.1.norm3.weight",
-        "decoder.norm.bias"}) {
+       {"source_embedding.weight", "target_embedding.weight",
+        "output.weight", "encoder.layers.0.self_attn.q_proj.weight", "encoder.layers.0.self_attn.out_proj.bias",
+        "encoder.layers.0.linear1.weight", "encoder.layers.0.norm2.bias", "encoder.norm.weight",
+        "decoder.layers.1.multihead_attn.v_proj.bias", "decoder.layers.1.norm3.weight", "decoder.norm.bias"}) {
     CAPTURE(name);
     CHECK(has(untied, name));
   }
@@ -90,7 +90,8 @@ TEST_CASE("Transformer: shapes, moves, clones, state and eval") {
   load_state_dict(moved, state_dict(copy));
   CHECK(moved(sources(), targets()).to_vector() == y);
   CHECK_THROWS_WITH_AS(copy.encode(zeros({1, 17}, int64)),
-                       "Transformer: ids must be (batch, time) with time <= max_length = 16\n  ids  (1, 17)", ShapeError);
+                       "Transformer: ids must be (batch, time) with time <= max_length = 16\n  ids  (1, 17)",
+                       ShapeError);
   CHECK_THROWS_AS(copy.encode(tensor({1, 2})), ShapeError);
   CHECK_THROWS_AS(copy.encode(tensor({{1, 7}})), IndexError);
 }
@@ -147,13 +148,16 @@ TEST_CASE("Transformer: every parameter's gradient is right") {
       CHECK(blockwise.item() == doctest::Approx(value.item()).epsilon(1e-14));
       blockwise.backward();
       std::size_t at = 0;
-      for (const auto& entry : named_parameters(model)) CHECK(largest_difference(entry.second.grad(), composed[at++]) < 1e-14);
+      for (const auto& entry : named_parameters(model)) {
+        CHECK(largest_difference(entry.second.grad(), composed[at++]) < 1e-14);
+      }
       for (const auto& entry : named_parameters(model)) {
         const auto& name = entry.first;
         const Tensor& p = entry.second;
         CAPTURE(name);
         REQUIRE(p.grad().defined());
-        // Attention does not change when one number is added to all of a query's scores: the keys' bias has no gradient.
+        // Attention does not change when one number is added to all of a query's scores:
+        // the keys' bias has no gradient.
         if (name.find("k_proj.bias") == std::string::npos) CHECK(max(abs(p.grad())).item() > 0);
       }
     }
@@ -216,10 +220,11 @@ TEST_CASE("Transformer: the output matrix is the one that was asked for") {
 TEST_CASE("Transformer: three training steps with dropout have the same bits on one and on two threads") {
   const auto trained = [] {
     manual_seed(3);
-    auto model = Transformer{.source_vocabulary = 300, .d_model = 64, .heads = 4, .d_ff = 128, .encoder_layers = 1, .decoder_layers = 1,
-                             .dropout = 0.1, .tie = Tie::all};
+    auto model = Transformer{.source_vocabulary = 300, .d_model = 64, .heads = 4, .d_ff = 128, .encoder_layers = 1,
+                             .decoder_layers = 1, .dropout = 0.1, .tie = Tie::all};
     auto adam = optim::Adam(parameters(model), {.lr = 1e-3});
-    const Tensor source = randint(1, 300, {40, 11}), target = randint(1, 300, {40, 10}), labels = randint(1, 300, {40, 10});
+    const Tensor source = randint(1, 300, {40, 11}), target = randint(1, 300, {40, 10}),
+        labels = randint(1, 300, {40, 10});
     for (int step = 0; step < 3; ++step) {
       adam.zero_grad();
       model.loss(source, target, labels, {.ignore_index = 0, .label_smoothing = 0.1}).backward();
@@ -260,6 +265,7 @@ TEST_CASE("Transformer: learns to copy") {
   }
   CHECK(loss_now < 0.1);
   eval(model);
-  const auto said = models::greedy(*model.decoding(tensor({{7, 2, 5, 3, 4}})), {.start = start, .end = -1, .max_length = length});
+  const auto said = models::greedy(*model.decoding(tensor({{7, 2, 5, 3, 4}})),
+                                   {.start = start, .end = -1, .max_length = length});
   CHECK(said[0] == std::vector<std::int64_t>{7, 2, 5, 3, 4});
 }

@@ -1,6 +1,6 @@
 #pragma once
-// The ops of tests/reference/make_generated.py, by the names and with the settings that it writes. A name is that of the op in
-// its header (operators without the word), perhaps a dot and which of its forms is meant.
+// The ops of tests/reference/make_generated.py, by the names and with the settings that it writes. A name is that of
+// the op in its header (operators without the word), perhaps a dot and which of its forms is meant.
 #include <functional>
 #include <map>
 #include <stdexcept>

@@ -48,7 +48,8 @@ Ops element_ops() {
   return {
       {"exp", unary(exp)}, {"expm1", unary(expm1)}, {"log", unary(log)}, {"log1p", unary(log1p)}, {"sqrt", unary(sqrt)},
       {"rsqrt", unary(rsqrt)}, {"sin", unary(sin)}, {"cos", unary(cos)}, {"tan", unary(tan)}, {"tanh", unary(tanh)},
-      {"erf", unary(erf)}, {"sigmoid", unary(sigmoid)}, {"sign", unary(sign)}, {"floor", unary(floor)}, {"ceil", unary(ceil)},
+      {"erf", unary(erf)}, {"sigmoid", unary(sigmoid)}, {"sign", unary(sign)}, {"floor", unary(floor)},
+      {"ceil", unary(ceil)},
       {"round", unary(round)}, {"neg", unary(neg)}, {"abs", unary(abs)}, {"relu", unary(relu)}, {"isnan", unary(isnan)},
       {"isinf", unary(isinf)}, {"isfinite", unary(isfinite)}, {"silu", unary(silu)}, {"mish", unary(mish)},
       {"hardswish", unary(hardswish)}, {"logical_not", unary(logical_not)},
@@ -69,12 +70,14 @@ Ops element_ops() {
       {"+", binary(operator+)}, {"-", binary(operator-)}, {"*", binary(operator*)}, {"/", binary(operator/)},
       {"+.number", with_number(operator+)}, {"-.number", with_number(operator-)}, {"*.number", with_number(operator*)},
       {"/.number", with_number(operator/)},
-      {"+.of_number", of_number(operator+)}, {"-.of_number", of_number(operator-)}, {"*.of_number", of_number(operator*)},
+      {"+.of_number", of_number(operator+)}, {"-.of_number", of_number(operator-)},
+      {"*.of_number", of_number(operator*)},
       {"/.of_number", of_number(operator/)}, {"pow", binary(pow)}, {"pow.number", with_number(pow)},
       {"remainder", binary(remainder)}, {"remainder.number", with_number(remainder)},
       {"maximum", binary(maximum)}, {"minimum", binary(minimum)},
       {"==", binary(operator==)}, {"!=", binary(operator!=)}, {"<", binary(operator<)}, {"<=", binary(operator<=)},
-      {">", binary(operator>)}, {">=", binary(operator>=)}, {"==.number", with_number(operator==)}, {"!=.number", with_number(operator!=)},
+      {">", binary(operator>)}, {">=", binary(operator>=)}, {"==.number", with_number(operator==)},
+      {"!=.number", with_number(operator!=)},
       {"<.number", with_number(operator<)}, {"<=.number", with_number(operator<=)},
       {">.number", with_number(operator>)}, {">=.number", with_number(operator>=)},
       {"logical_and", binary(logical_and)}, {"logical_or", binary(logical_or)}, {"logical_xor", binary(logical_xor)},
@@ -84,7 +87,8 @@ Ops element_ops() {
       {"zeros_like", unary(zeros_like)}, {"ones_like", unary(ones_like)},
       {"where", [](Settings&, const Tensors& x) { return Tensors{where(x[0], x[1], x[2])}; }},
       {"masked_fill", [](Settings& s, const Tensors& x) { return Tensors{masked_fill(x[0], x[1], s.number())}; }},
-      {"sum", reduction(sum, sum)}, {"mean", reduction(mean, mean)}, {"prod", reduction(prod, prod)}, {"any", reduction(any, any)},
+      {"sum", reduction(sum, sum)}, {"mean", reduction(mean, mean)}, {"prod", reduction(prod, prod)},
+      {"any", reduction(any, any)},
       {"all", reduction(all, all)}, {"max", reduction(max, max)}, {"min", reduction(min, min)},
       {"var", moment(var)}, {"stddev", moment(stddev)},
       {"norm", [](Settings& s, const Tensors& x) {
@@ -93,7 +97,8 @@ Ops element_ops() {
          const Dims axes = s.dims();
          return Tensors{norm(x[0], p, axes, s.flag())};
        }},
-      {"argmax", along(argmax)}, {"argmin", along(argmin)}, {"argsort", along(argsort)}, {"logsumexp", along(logsumexp)},
+      {"argmax", along(argmax)}, {"argmin", along(argmin)}, {"argsort", along(argsort)},
+      {"logsumexp", along(logsumexp)},
       {"sort", [](Settings& s, const Tensors& x) {
          const auto axis = s.whole();
          const Sorted y = sort(x[0], axis, s.flag());

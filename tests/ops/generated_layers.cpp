@@ -8,7 +8,8 @@ namespace {
 Op convolution(Tensor (*f)(const Tensor&, const Tensor&, const Tensor&, const ConvOptions&)) {
   return [f](Settings& s, const Tensors& x) {
     const Size2 stride = s.size(), padding = s.size(), dilation = s.size();
-    return Tensors{f(x[0], x[1], at_or_none(x, 2), {.stride = stride, .padding = padding, .dilation = dilation, .groups = s.whole()})};
+    return Tensors{f(x[0], x[1], at_or_none(x, 2),
+                     {.stride = stride, .padding = padding, .dilation = dilation, .groups = s.whole()})};
   };
 }
 Op transposed(Tensor (*f)(const Tensor&, const Tensor&, const Tensor&, const ConvTransposeOptions&)) {
@@ -68,11 +69,15 @@ AttentionOptions attention_options(Settings& s, const Tensors& x) {
 
 Ops layer_ops() {
   return {
-      {"conv1d", convolution(conv1d)}, {"conv2d", convolution(conv2d)}, {"conv_transpose1d", transposed(conv_transpose1d)},
-      {"conv_transpose2d", transposed(conv_transpose2d)}, {"max_pool1d", max_pool(max_pool1d)}, {"max_pool2d", max_pool(max_pool2d)},
+      {"conv1d", convolution(conv1d)}, {"conv2d", convolution(conv2d)},
+      {"conv_transpose1d", transposed(conv_transpose1d)},
+      {"conv_transpose2d", transposed(conv_transpose2d)}, {"max_pool1d", max_pool(max_pool1d)},
+      {"max_pool2d", max_pool(max_pool2d)},
       {"avg_pool1d", avg_pool(avg_pool1d)}, {"avg_pool2d", avg_pool(avg_pool2d)},
-      {"adaptive_avg_pool1d", [](Settings& s, const Tensors& x) { return Tensors{adaptive_avg_pool1d(x[0], s.size().height)}; }},
-      {"adaptive_avg_pool2d", [](Settings& s, const Tensors& x) { return Tensors{adaptive_avg_pool2d(x[0], s.size())}; }},
+      {"adaptive_avg_pool1d",
+       [](Settings& s, const Tensors& x) { return Tensors{adaptive_avg_pool1d(x[0], s.size().height)}; }},
+      {"adaptive_avg_pool2d",
+       [](Settings& s, const Tensors& x) { return Tensors{adaptive_avg_pool2d(x[0], s.size())}; }},
       {"interpolate.nearest", [](Settings& s, const Tensors& x) { return Tensors{interpolate(x[0], s.size())}; }},
       {"interpolate.linear", [](Settings& s, const Tensors& x) {
          const Size2 size = s.size();
@@ -100,14 +105,16 @@ Ops layer_ops() {
       {"scaled_dot_product_attention", [](Settings& s, const Tensors& x) {
          return Tensors{scaled_dot_product_attention(x[0], x[1], x[2], attention_options(s, x))};
        }},
-      {"attention_weights", [](Settings& s, const Tensors& x) { return Tensors{attention_weights(x[0], x[1], attention_options(s, x))}; }},
+      {"attention_weights",
+       [](Settings& s, const Tensors& x) { return Tensors{attention_weights(x[0], x[1], attention_options(s, x))}; }},
       {"embedding", [](Settings& s, const Tensors& x) { return Tensors{embedding(x[0], x[1], s.whole())}; }},
       {"one_hot", [](Settings& s, const Tensors& x) { return Tensors{one_hot(x[0], s.whole(), int64)}; }},
       {"rotary", [](Settings& s, const Tensors& x) {
          const auto first = s.whole();
          return Tensors{rotary(x[0], first, s.number())};
        }},
-      {"cross_entropy", [](Settings& s, const Tensors& x) { return Tensors{cross_entropy(x[0], x[1], cross_entropy_options(s))}; }},
+      {"cross_entropy",
+       [](Settings& s, const Tensors& x) { return Tensors{cross_entropy(x[0], x[1], cross_entropy_options(s))}; }},
       {"linear_cross_entropy", [](Settings& s, const Tensors& x) {
          return Tensors{linear_cross_entropy(x[0], x[1], x[3], x[2], cross_entropy_options(s))};
        }},
@@ -116,24 +123,28 @@ Ops layer_ops() {
       {"binary_cross_entropy", loss(binary_cross_entropy)},
       {"binary_cross_entropy_with_logits", [](Settings& s, const Tensors& x) {
          const Tensor weight = at_or_none(x, 2);
-         return Tensors{binary_cross_entropy_with_logits(x[0], x[1], {.pos_weight = weight, .reduction = s.reduction()})};
+         return Tensors{binary_cross_entropy_with_logits(x[0], x[1],
+                                                         {.pos_weight = weight, .reduction = s.reduction()})};
        }},
       {"kl_div", [](Settings& s, const Tensors& x) {
          const bool log_target = s.flag();
          return Tensors{kl_div(x[0], x[1], {.log_target = log_target, .reduction = s.reduction()})};
        }},
-      {"cosine_similarity", [](Settings& s, const Tensors& x) { return Tensors{cosine_similarity(x[0], x[1], s.whole())}; }},
+      {"cosine_similarity",
+       [](Settings& s, const Tensors& x) { return Tensors{cosine_similarity(x[0], x[1], s.whole())}; }},
       {"cosine_embedding", [](Settings& s, const Tensors& x) {
          const double margin = s.number();
          return Tensors{cosine_embedding(x[0], x[1], x[2] * 2 - 1, margin, s.reduction())};
        }},
       {"triplet_margin", [](Settings& s, const Tensors& x) {
          TripletMarginOptions options;
-         options.margin = s.number(), options.p = s.number(), options.swap = s.flag(), options.reduction = s.reduction();
+         options.margin = s.number(), options.p = s.number(), options.swap = s.flag(),
+             options.reduction = s.reduction();
          return Tensors{triplet_margin(x[0], x[1], x[2], options)};
        }},
       {"ctc", [](Settings& s, const Tensors& x) {
-         return Tensors{ctc(log_softmax(x[0], -1), x[1], x[2], x[3], {.reduction = s.reduction(), .zero_infinity = true})};
+         return Tensors{ctc(log_softmax(x[0], -1), x[1], x[2], x[3],
+                            {.reduction = s.reduction(), .zero_infinity = true})};
        }},
   };
 }

@@ -36,14 +36,17 @@ Tensors recurrent(Settings& s, const Tensors& x) {
 Tensors multi_head_attention(Settings& s, const Tensors& x) {
   const auto d_model = s.whole(), heads = s.whole(), kv_heads = s.whole();
   const bool with_bias = s.flag();
-  MultiHeadAttention layer{.d_model = d_model, .heads = heads, .bias = with_bias, .kv_heads = kv_heads, .rotary_base = s.number()};
+  MultiHeadAttention layer{.d_model = d_model, .heads = heads, .bias = with_bias, .kv_heads = kv_heads,
+                           .rotary_base = s.number()};
   Attend attend;
   auto next = x.begin() + 3;
   attend.causal = s.flag();
   if (s.flag()) attend.mask = *next++;
   if (s.flag()) attend.bias = *next++;
   attend.first = s.whole();
-  for (Linear* l : {&layer.q_proj, &layer.k_proj, &layer.v_proj, &layer.out_proj}) take(l->weight, next), take(l->bias, next);
+  for (Linear* l : {&layer.q_proj, &layer.k_proj, &layer.v_proj, &layer.out_proj}) {
+    take(l->weight, next), take(l->bias, next);
+  }
   return {layer(x[0], x[1], x[2], attend)};
 }
 
@@ -69,8 +72,8 @@ Tensors batch_norm_in_training(Settings& s, const Tensors& x) {
 }  // namespace
 
 Ops module_ops() {
-  return {{"WeightNorm", weight_norm_of_linear}, {"BatchNorm", batch_norm_in_training}, {"RNN", recurrent<RNN>}, {"LSTM", recurrent<LSTM>},
-          {"GRU", recurrent<GRU>}, {"MultiHeadAttention", multi_head_attention}};
+  return {{"WeightNorm", weight_norm_of_linear}, {"BatchNorm", batch_norm_in_training}, {"RNN", recurrent<RNN>},
+          {"LSTM", recurrent<LSTM>}, {"GRU", recurrent<GRU>}, {"MultiHeadAttention", multi_head_attention}};
 }
 
 }  // namespace generated

@@ -36,12 +36,16 @@ Op puts(bool accumulate) {
 
 Ops moving_ops() {
   return {
-      {"reshape", with_dims(reshape)}, {"permute", with_dims(permute)}, {"expand", with_dims(expand)}, {"repeat", with_dims(repeat)},
-      {"tile", with_dims(tile)}, {"squeeze", with_axis(squeeze)}, {"unsqueeze", with_axis(unsqueeze)}, {"tril", with_axis(tril)},
-      {"triu", with_axis(triu)}, {"diag", with_axis(diag)}, {"roll.all", with_axis(roll)}, {"transpose", with_two(transpose)},
+      {"reshape", with_dims(reshape)}, {"permute", with_dims(permute)}, {"expand", with_dims(expand)},
+      {"repeat", with_dims(repeat)},
+      {"tile", with_dims(tile)}, {"squeeze", with_axis(squeeze)}, {"unsqueeze", with_axis(unsqueeze)},
+      {"tril", with_axis(tril)},
+      {"triu", with_axis(triu)}, {"diag", with_axis(diag)}, {"roll.all", with_axis(roll)},
+      {"transpose", with_two(transpose)},
       {"select", with_two(select)}, {"movedim", with_two(movedim)}, {"flatten", with_two(flatten)},
       {"repeat_interleave", with_two(repeat_interleave)},
-      {"repeat_interleave.each", [](Settings& s, const Tensors& x) { return Tensors{repeat_interleave(x[0], x[1], s.whole())}; }},
+      {"repeat_interleave.each",
+       [](Settings& s, const Tensors& x) { return Tensors{repeat_interleave(x[0], x[1], s.whole())}; }},
       {"contiguous", [](Settings&, const Tensors& x) { return Tensors{contiguous(x[0])}; }},
       {"slice", [](Settings& s, const Tensors& x) {
          const auto axis = s.whole(), start = s.whole(), end = s.whole();
@@ -64,7 +68,8 @@ Ops moving_ops() {
          const Dims shifts = s.dims();
          return Tensors{roll(x[0], shifts, s.dims())};
        }},
-      {"pad", pads(Padding::constant, 1.5)}, {"pad.reflect", pads(Padding::reflect, 0)}, {"pad.replicate", pads(Padding::replicate, 0)},
+      {"pad", pads(Padding::constant, 1.5)}, {"pad.reflect", pads(Padding::reflect, 0)},
+      {"pad.replicate", pads(Padding::replicate, 0)},
       {"cat", [](Settings& s, const Tensors& x) { return Tensors{cat(x, s.whole())}; }},
       {"stack", [](Settings& s, const Tensors& x) {
          const auto axis = s.whole();
@@ -83,7 +88,8 @@ Ops moving_ops() {
          return chunk(x[0], chunks, s.whole());
        }},
       {"meshgrid", [](Settings&, const Tensors& x) { return meshgrid(x); }},
-      {"index_select", with_index(index_select)}, {"gather", with_index(gather)}, {"take_along", with_index(take_along)},
+      {"index_select", with_index(index_select)}, {"gather", with_index(gather)},
+      {"take_along", with_index(take_along)},
       {"scatter_add", with_source(scatter_add)}, {"scatter", with_source(scatter)}, {"index_put", puts(false)},
       {"index_put.add", puts(true)},
       {"slice_scatter", [](Settings& s, const Tensors& x) {
@@ -96,7 +102,8 @@ Ops moving_ops() {
          const Unique u = unique(x[0]);
          return Tensors{u.values, u.inverse, u.counts};
        }},
-      {"searchsorted", [](Settings& s, const Tensors& x) { return Tensors{searchsorted(sort(x[0]).values, x[1], s.flag())}; }},
+      {"searchsorted",
+       [](Settings& s, const Tensors& x) { return Tensors{searchsorted(sort(x[0]).values, x[1], s.flag())}; }},
       {"bincount", [](Settings& s, const Tensors& x) { return Tensors{bincount(x[0], at_or_none(x, 1), s.whole())}; }},
   };
 }

@@ -1,6 +1,6 @@
 #pragma once
-// The double-precision arrays that the references of the op table are written in: row-major, nothing shared with the framework
-// but its list of sizes. Slow and obvious on purpose.
+// The double-precision arrays that the references of the op table are written in: row-major, nothing shared with the
+// framework but its list of sizes. Slow and obvious on purpose.
 #include <cmath>
 #include <functional>
 #include <vector>
@@ -94,7 +94,8 @@ Nd reduce(const Nd& x, Index axis, bool keepdim, F f) {
 template <class F>
 Nd along(const Nd& x, Index axis, F f) {
   return build(x.shape, [&](const Dims& at) {
-    return f(line(x, axis, at))[static_cast<std::size_t>(at[static_cast<std::size_t>(axis < 0 ? axis + x.rank() : axis)])];
+    const auto i = static_cast<std::size_t>(axis < 0 ? axis + x.rank() : axis);
+    return f(line(x, axis, at))[static_cast<std::size_t>(at[i])];
   });
 }
 

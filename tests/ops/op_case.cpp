@@ -24,10 +24,10 @@ OpCase element_row(const char* op, const char* variant, std::function<Tensor(con
 
 Rows all_rows() {
   Rows all;
-  for (const auto rows : {arithmetic_rows, function_rows, activation_rows, logic_rows, reduction_rows, order_rows, product_rows,
-                          einsum_rows, shape_rows, rearranging_rows, joining_rows, index_rows, writing_rows, search_rows,
-                          normalisation_rows, loss_rows, attention_rows, creation_rows, linalg_rows, convolution_rows,
-                          pooling_rows, channel_norm_rows}) {
+  for (const auto rows : {arithmetic_rows, function_rows, activation_rows, logic_rows, reduction_rows,
+                          order_rows, product_rows, einsum_rows, shape_rows, rearranging_rows, joining_rows, index_rows,
+                          writing_rows, search_rows, normalisation_rows, loss_rows, attention_rows, creation_rows,
+                          linalg_rows, convolution_rows, pooling_rows, channel_norm_rows}) {
     for (auto& row : rows()) all.push_back(std::move(row));
   }
   return all;
@@ -104,8 +104,9 @@ Shape before_expanding(const Shape& shape) {
 
 std::set<std::string> declared_ops() {
   std::set<std::string> names, types{"Tensor", "std::vector<Tensor>"};
-  for (const auto& [path, space] : {std::pair{"framework/ops.h", ""}, {"framework/convolution.h", ""}, {"framework/losses.h", ""},
-                                   {"framework/einsum.h", ""}, {"framework/linalg.h", "linalg::"}}) {
+  for (const auto& [path, space] : {std::pair{"framework/ops.h", ""}, {"framework/convolution.h", ""},
+                                    {"framework/losses.h", ""}, {"framework/einsum.h", ""},
+                                    {"framework/linalg.h", "linalg::"}}) {
     std::ifstream header(path);
     REQUIRE_MESSAGE(header.good(), "the tests run in the folder of the project");
     for (std::string line, struct_name; std::getline(header, line);) {

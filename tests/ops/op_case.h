@@ -64,7 +64,8 @@ enum class Accuracy {
   reduction,    // 1e-12 S / 2e-6 S, where S is the reference of the absolute values: sum |x|, sum |a||b|
   normalised,   // 1e-12 max(1, |y|) / 2e-6 max(1, |y|)
 };
-enum class Types { floats, numbers, all };  // numbers: the reference holds for whole numbers in int64 too; all: and for booleans
+// numbers: the reference holds for whole numbers in int64 too; all: and for booleans
+enum class Types { floats, numbers, all };
 
 struct OpCase {
   std::string op;       // as declared: "exp", "operator+"
@@ -78,7 +79,8 @@ struct OpCase {
   bool differentiable = true, twice = true;  // false: no gradient is asked for
   bool ties_are_kinks = false;               // an expanded input would sit where the op has no derivative
   bool same_bits = true;                     // for a view and for its copy
-  std::vector<std::vector<Shape>> also = {}; // further shapes for the inputs: empty, single, long ones; values and strides only
+  // further shapes for the inputs: empty, single, long ones; values and strides only
+  std::vector<std::vector<Shape>> also = {};
   std::string title() const { return variant.empty() ? op : op + ", " + variant; }
 };
 using Rows = std::vector<OpCase>;
@@ -119,7 +121,8 @@ Nd to_nd(const Tensor& x);
 
 // ---- the same values in other layouts
 enum class Layout { contiguous, transposed, sliced, expanded };
-// The same values behind other strides: axes stored in reverse order, or every second element of each axis after an offset.
+// The same values behind other strides: axes stored in reverse order,
+// or every second element of each axis after an offset.
 Tensor laid_out(const Tensor& x, Layout layout);
 // For Layout::expanded: the input reduced to one element along its first axis longer than 1.
 Shape before_expanding(const Shape& shape);

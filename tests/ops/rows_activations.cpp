@@ -3,8 +3,8 @@
 namespace op_test {
 namespace {
 
-OpCase of_one(const char* op, const char* variant, std::function<Tensor(const Tensor&)> f, std::function<double(double)> reference,
-              Input input = real({2, 5}, -4, 4)) {
+OpCase of_one(const char* op, const char* variant, std::function<Tensor(const Tensor&)> f,
+              std::function<double(double)> reference, Input input = real({2, 5}, -4, 4)) {
   return element_row(op, variant, std::move(f), std::move(input), std::move(reference));
 }
 
@@ -48,16 +48,20 @@ OpCase prelu_row(const char* variant, const Shape& weight, std::vector<std::vect
 
 Rows activation_rows() {
   Rows rows{
-      of_one("softplus", "", [](const Tensor& x) { return softplus(x); }, [](double x) { return std::log(1 + std::exp(x)); }),
+      of_one("softplus", "", [](const Tensor& x) { return softplus(x); },
+             [](double x) { return std::log(1 + std::exp(x)); }),
       of_one("softplus", "beta and threshold", [](const Tensor& x) { return softplus(x, 2, 3); },
              [](double x) { return 2 * x > 3 ? x : std::log(1 + std::exp(2 * x)) / 2; }),
-      of_one("softplus", "log sigmoid", [](const Tensor& x) { return softplus(x, -1); }, [](double x) { return -std::log(1 + std::exp(-x)); }),
-      of_one("elu", "", [](const Tensor& x) { return elu(x); }, [](double x) { return x > 0 ? x : std::expm1(x); }, off_zero({2, 5})),
-      of_one("elu", "alpha", [](const Tensor& x) { return elu(x, 0.75); }, [](double x) { return x > 0 ? x : 0.75 * std::expm1(x); },
-             off_zero({2, 5})),
-      of_one("leaky_relu", "", [](const Tensor& x) { return leaky_relu(x); }, [](double x) { return x > 0 ? x : 0.01 * x; }, off_zero({2, 5})),
-      of_one("leaky_relu", "slope", [](const Tensor& x) { return leaky_relu(x, 0.3); }, [](double x) { return x > 0 ? x : 0.3 * x; },
-             off_zero({2, 5})),
+      of_one("softplus", "log sigmoid", [](const Tensor& x) { return softplus(x, -1); },
+             [](double x) { return -std::log(1 + std::exp(-x)); }),
+      of_one("elu", "", [](const Tensor& x) { return elu(x); },
+             [](double x) { return x > 0 ? x : std::expm1(x); }, off_zero({2, 5})),
+      of_one("elu", "alpha", [](const Tensor& x) { return elu(x, 0.75); },
+             [](double x) { return x > 0 ? x : 0.75 * std::expm1(x); }, off_zero({2, 5})),
+      of_one("leaky_relu", "", [](const Tensor& x) { return leaky_relu(x); },
+             [](double x) { return x > 0 ? x : 0.01 * x; }, off_zero({2, 5})),
+      of_one("leaky_relu", "slope", [](const Tensor& x) { return leaky_relu(x, 0.3); },
+             [](double x) { return x > 0 ? x : 0.3 * x; }, off_zero({2, 5})),
       // tanh(log(1 + e)) = ((1 + e)² - 1) / ((1 + e)² + 1), multiplied out
       of_one("mish", "", mish, [](double x) {
         const double e = std::exp(x), over = e * (e + 2);

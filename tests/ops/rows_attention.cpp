@@ -52,7 +52,8 @@ OpCase weights_row(const char* variant, Rule rule, Shape q, Shape k) {
   return row;
 }
 
-OpCase attention_row(const char* variant, Rule rule, Shape q, Shape k, Shape v, std::vector<std::vector<Shape>> also = {}) {
+OpCase attention_row(const char* variant, Rule rule, Shape q, Shape k, Shape v,
+                     std::vector<std::vector<Shape>> also = {}) {
   OpCase row{.op = "scaled_dot_product_attention", .variant = variant,
           .f = [=](const Tensors& x) -> Outputs {
             return scaled_dot_product_attention(x[0], x[1], x[2], options_of(rule, x, 3));
@@ -79,7 +80,8 @@ OpCase rotary_row(const char* variant, Shape shape, std::int64_t first, double b
             return build(x[0].shape, [&](const Dims& at) {
               const Index i = at[at.size() - 1], p = at[at.size() - 2], d = x[0].size(-1);
               const std::complex<double> z(x[0](with(at, -1, i - i % 2)), x[0](with(at, -1, i - i % 2 + 1)));
-              const double angle = static_cast<double>(first + p) / std::pow(base, static_cast<double>(i - i % 2) / static_cast<double>(d));
+              const double angle = static_cast<double>(first + p) /
+                  std::pow(base, static_cast<double>(i - i % 2) / static_cast<double>(d));
               const auto turned = z * std::polar(1.0, angle);
               return i % 2 ? turned.imag() : turned.real();
             });
@@ -93,15 +95,18 @@ OpCase rotary_row(const char* variant, Shape shape, std::int64_t first, double b
 Rows attention_rows() {
   const Shape q{2, 2, 3, 2}, longer{2, 2, 4, 2};
   const std::vector<std::vector<Shape>> shapes{
-      {{2, 3, 40, 16}, {2, 3, 50, 16}, {2, 3, 50, 16}, {2, 1, 40, 50}}, {{1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 1, 1}},
-      {{0, 2, 3, 2}, {0, 2, 4, 2}, {0, 2, 4, 2}, {1, 1, 3, 4}}, {{2, 2, 3, 2}, {2, 2, 0, 2}, {2, 2, 0, 2}, {1, 1, 3, 0}}};
+      {{2, 3, 40, 16}, {2, 3, 50, 16}, {2, 3, 50, 16}, {2, 1, 40, 50}},
+      {{1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 1, 1}},
+      {{0, 2, 3, 2}, {0, 2, 4, 2}, {0, 2, 4, 2}, {1, 1, 3, 4}},
+      {{2, 2, 3, 2}, {2, 2, 0, 2}, {2, 2, 0, 2}, {1, 1, 3, 0}}};
   Rows rows{
       attention_row("", {}, q, longer, longer, shapes),
       attention_row("masked", {.masked = true}, q, longer, longer, shapes),
       attention_row("causal", {.causal = true}, q, q, q),
       attention_row("causal, more keys", {.causal = true}, q, longer, longer, shapes),
       attention_row("causal, fewer keys", {.causal = true}, longer, q, q),  // the first query attends nothing
-      attention_row("masked, causal, scaled", {.masked = true, .causal = true, .scale = 0.3}, q, longer, longer, shapes),
+      attention_row("masked, causal, scaled", {.masked = true, .causal = true, .scale = 0.3}, q, longer, longer,
+                    shapes),
       attention_row("biased", {.biased = true}, q, longer, longer),
       attention_row("biased, masked, causal", {.masked = true, .causal = true, .biased = true}, q, longer, longer),
       attention_row("values of another width", {.masked = true}, q, longer, {2, 2, 4, 3}),
@@ -124,7 +129,8 @@ Rows attention_rows() {
       rejects<ShapeError>(name, [=] {
         return attention({1, 1, 2, 3}, {1, 1, 2, 3}, {1, 1, 2, 3}, {.mask = ones({3, 2}, boolean)});
       }),
-      rejects<DTypeError>(name, [=] { return attention({1, 1, 2, 3}, {1, 1, 2, 3}, {1, 1, 2, 3}, {.mask = ones({2, 2})}); }),
+      rejects<DTypeError>(name,
+                          [=] { return attention({1, 1, 2, 3}, {1, 1, 2, 3}, {1, 1, 2, 3}, {.mask = ones({2, 2})}); }),
       rejects<ConfigError>(name, [=] { return attention({1, 1, 2, 3}, {1, 1, 2, 3}, {1, 1, 2, 3}, {.dropout = 2}); }),
       rejects<ShapeError>(name, [=] {
         return attention({1, 1, 2, 3}, {1, 1, 2, 3}, {1, 1, 2, 3}, {.scale = {}, .bias = ones({3, 2})});
@@ -141,8 +147,10 @@ Rows attention_rows() {
       rejects<ConfigError>("rotary: ", [] { return rotary(ones({2, 4}), 0, std::nan("")); })};
   rows.back().rejected = {
       rejects<ShapeError>("attention_weights: ", [] { return attention_weights(ones({2, 3}), ones({2, 3})); }),
-      rejects<ShapeError>("attention_weights: ", [] { return attention_weights(ones({1, 1, 2, 3}), ones({1, 1, 2, 4})); }),
-      rejects<DTypeError>("attention_weights: ", [] { return attention_weights(ones({1, 1, 2, 3}), ones({1, 1, 2, 3}, float64)); })};
+      rejects<ShapeError>("attention_weights: ",
+                          [] { return attention_weights(ones({1, 1, 2, 3}), ones({1, 1, 2, 4})); }),
+      rejects<DTypeError>("attention_weights: ",
+                          [] { return attention_weights(ones({1, 1, 2, 3}), ones({1, 1, 2, 3}, float64)); })};
   return rows;
 }
 

@@ -183,7 +183,7 @@ Rows convolution_rows() {
     return conv2d(ones({1, 1, 3, 3}), ones({1, 1, 2, 2}), {}, {.padding = Index{1} << 62});
           }),
       rejects<ShapeError>(
-          "conv2d: the sizes ",
+          "conv2d: the number of elements of shape ",
           [] {
     return conv2d(ones({1, 1, 3, 3}), ones({1, 1, 2, 2}), {}, {.padding = Index{1} << 40});
           }),

@@ -30,7 +30,8 @@ Rows function_rows() {
       element_row("rsqrt", "", rsqrt, positive, [](double x) { return 1 / std::sqrt(x); }),
       element_row("sin", "", static_cast<F>(sin), any, [](double x) { return std::sin(x); }),
       element_row("cos", "", static_cast<F>(cos), any, [](double x) { return std::cos(x); }),
-      element_row("tan", "", static_cast<F>(tan), real({2, 5}, -1.2, 1.2), [](double x) { return std::sin(x) / std::cos(x); }),
+      element_row("tan", "", static_cast<F>(tan), real({2, 5}, -1.2, 1.2),
+                  [](double x) { return std::sin(x) / std::cos(x); }),
       element_row("tanh", "", static_cast<F>(tanh), any, [](double x) { return std::tanh(x); }),
       element_row("erf", "", static_cast<F>(erf), any, [](double x) { return std::erf(x); }),
       [] {

@@ -16,8 +16,8 @@ Nds pieces(const Nd& x, const std::vector<Index>& sizes, Index axis) {
   return out;
 }
 
-OpCase cut(const char* op, const char* variant, std::function<Tensors(const Tensor&)> f, std::vector<Index> sizes, Index axis,
-           std::vector<Rejected> rejected = {}) {
+OpCase cut(const char* op, const char* variant, std::function<Tensors(const Tensor&)> f, std::vector<Index> sizes,
+           Index axis, std::vector<Rejected> rejected = {}) {
   return {.op = op, .variant = variant,
           .f = [f](const Tensors& x) -> Outputs { return f(x[0]); },
           .inputs = {real(axis == 0 ? Shape{5, 2} : Shape{2, 5})},
@@ -55,7 +55,8 @@ Rows joining_rows() {
                     rejects<DTypeError>("cat: ", [] { return cat({ones({2}), ones({2}, float64)}); }),
                     rejects<ShapeError>("cat: ", [] { return cat({ones({2}), ones({2, 1})}); }),
                     rejects<AxisError>("cat: ", [] { return cat({ones({2})}, 1); })},
-       .accuracy = Accuracy::exact, .types = Types::all, .also = {{{0, 3}, {0, 1}, {0, 2}}, {{3, 500}, {3, 70}, {3, 1}}}},
+       .accuracy = Accuracy::exact, .types = Types::all,
+       .also = {{{0, 3}, {0, 1}, {0, 2}}, {{3, 500}, {3, 70}, {3, 1}}}},
       {.op = "stack",
        .f = [](const Tensors& x) -> Outputs { return stack(x, 1); },
        .inputs = {real({2, 3}), real({2, 3})},

@@ -1,5 +1,5 @@
-// Linear algebra against textbook algorithms. Inputs are moved away from singular matrices and equal eigenvalues; results
-// whose signs are free are compared after their signs are gone.
+// Linear algebra against textbook algorithms. Inputs are moved away from singular matrices and equal eigenvalues;
+// results whose signs are free are compared after their signs are gone.
 #include <algorithm>
 #include <numeric>
 
@@ -43,7 +43,9 @@ Nd each_matrix(const Nd& x, const Shape& last, F f) {
   std::vector<double> values;
   for (Index k = 0; k < count; ++k) {
     Matrix a = zero(rows, columns);
-    for (std::size_t i = 0; i < rows * columns; ++i) a[i / columns][i % columns] = x.values[static_cast<std::size_t>(k) * rows * columns + i];
+    for (std::size_t i = 0; i < rows * columns; ++i) {
+      a[i / columns][i % columns] = x.values[static_cast<std::size_t>(k) * rows * columns + i];
+    }
     for (const auto& row : f(a)) values.insert(values.end(), row.begin(), row.end());
   }
   return {shape, std::move(values)};
@@ -185,9 +187,11 @@ Nd symmetric(const Nd& x) {
 Tensor symmetric(const Tensor& x) { return x + transpose(x, -1, -2); }
 
 OpCase row(const char* op, const char* variant, std::function<Outputs(const Tensors&)> f, std::vector<Input> inputs,
-           std::function<Expected(const Nds&)> reference, std::vector<Rejected> rejected = {}, std::vector<std::vector<Shape>> also = {}) {
+           std::function<Expected(const Nds&)> reference, std::vector<Rejected> rejected = {},
+           std::vector<std::vector<Shape>> also = {}) {
   return {.op = std::string("linalg::") + op, .variant = variant, .f = std::move(f), .inputs = std::move(inputs),
-          .reference = std::move(reference), .rejected = std::move(rejected), .accuracy = Accuracy::normalised, .also = std::move(also)};
+          .reference = std::move(reference), .rejected = std::move(rejected), .accuracy = Accuracy::normalised,
+          .also = std::move(also)};
 }
 
 OpCase svd_row(const char* variant, Shape x) {
@@ -213,13 +217,14 @@ OpCase svd_row(const char* variant, Shape x) {
 }
 
 OpCase solve_row(const char* variant, Shape a, Shape b, std::vector<std::vector<Shape>> also = {}) {
-  return row("solve", variant, [](const Tensors& in) -> Outputs { return linalg::solve(with_diagonal(in[0], 3, 0), in[1]); },
-             {real(a, -0.4, 0.4), real(b)},
-             [](const Nds& in) -> Expected {
+  return row("solve", variant, [](const Tensors& in) -> Outputs {
+    return linalg::solve(with_diagonal(in[0], 3, 0), in[1]);
+  }, {real(a, -0.4, 0.4), real(b)}, [](const Nds& in) -> Expected {
                const bool vector = in[1].rank() == 1;
                Nd all = in[1];
                if (vector) all.shape.push_back(1);
-               const Shape batch = broadcast(Shape(in[0].shape.begin(), in[0].shape.end() - 2), Shape(all.shape.begin(), all.shape.end() - 2));
+               const Shape batch = broadcast(Shape(in[0].shape.begin(), in[0].shape.end() - 2),
+                                             Shape(all.shape.begin(), all.shape.end() - 2));
                const Index n = all.size(-2), k = all.size(-1);
                Shape both = batch;  // a and b side by side
                both.push_back(n), both.push_back(n + k);
@@ -231,7 +236,9 @@ OpCase solve_row(const char* variant, Shape a, Shape b, std::vector<std::vector<
                });
                Nd y = each_matrix(beside, {n, k}, [&](const Matrix& ab) {
                  Matrix left, right;
-                 for (const auto& r : ab) left.emplace_back(r.begin(), r.begin() + n), right.emplace_back(r.begin() + n, r.end());
+                 for (const auto& r : ab) {
+                   left.emplace_back(r.begin(), r.begin() + n), right.emplace_back(r.begin() + n, r.end());
+                 }
                  return eliminated(left, right);
                });
                if (vector) y.shape.erase(y.shape.size() - 1);
@@ -242,8 +249,10 @@ OpCase solve_row(const char* variant, Shape a, Shape b, std::vector<std::vector<
 
 template <class F>
 std::vector<Rejected> square_rejected(const char* op, F f) {
-  return {rejects<ShapeError>(op, [f] { return f(ones({2, 3})); }), rejects<ShapeError>(op, [f] { return f(ones({3})); }),
-          rejects<DTypeError>(op, [f] { return f(ones({2, 2}, int64)); }), rejects<DTypeError>(op, [f] { return f(Tensor()); })};
+  return {rejects<ShapeError>(op, [f] { return f(ones({2, 3})); }),
+          rejects<ShapeError>(op, [f] { return f(ones({3})); }),
+          rejects<DTypeError>(op, [f] { return f(ones({2, 2}, int64)); }),
+          rejects<DTypeError>(op, [f] { return f(Tensor()); })};
 }
 
 }  // namespace
@@ -256,14 +265,19 @@ Rows linalg_rows() {
             return each_matrix(with_diagonal(in[0], 3, 0), {in[0].size(-1), in[0].size(-1)},
                                [](const Matrix& a) { return eliminated(a, identity(a.size())); });
           },
-          square_rejected("linalg::inv: ", [](const Tensor& x) { return linalg::inv(x); }), {{{1, 1}}, {{0, 3, 3}}, {{2, 0, 0}}, {{40, 40}}}),
-      solve_row("matrices", {2, 3, 3}, {2, 3, 2}, {{{0, 3, 3}, {0, 3, 2}}, {{2, 0, 0}, {2, 0, 3}}, {{3, 3}, {3, 0}}, {{40, 40}, {40, 7}}}),
-      solve_row("a vector", {2, 3, 3}, {3}, {{{3, 3}, {3}}}), solve_row("broadcast", {3, 3}, {2, 3, 1}, {{{2, 1, 3, 3}, {4, 3, 2}}}),
-      row("det", "", [](const Tensors& in) -> Outputs { return linalg::det(with_diagonal(in[0], 1, 0)); }, {real({2, 3, 3}, -0.4, 0.4)},
-          [](const Nds& in) -> Expected {
-            return each_matrix(with_diagonal(in[0], 1, 0), {}, [](const Matrix& a) { return Matrix{{determinant(a)}}; });
+          square_rejected("linalg::inv: ", [](const Tensor& x) { return linalg::inv(x); }),
+          {{{1, 1}}, {{0, 3, 3}}, {{2, 0, 0}}, {{40, 40}}}),
+      solve_row("matrices", {2, 3, 3}, {2, 3, 2},
+                {{{0, 3, 3}, {0, 3, 2}}, {{2, 0, 0}, {2, 0, 3}}, {{3, 3}, {3, 0}}, {{40, 40}, {40, 7}}}),
+      solve_row("a vector", {2, 3, 3}, {3}, {{{3, 3}, {3}}}),
+      solve_row("broadcast", {3, 3}, {2, 3, 1}, {{{2, 1, 3, 3}, {4, 3, 2}}}),
+      row("det", "", [](const Tensors& in) -> Outputs { return linalg::det(with_diagonal(in[0], 1, 0)); },
+          {real({2, 3, 3}, -0.4, 0.4)}, [](const Nds& in) -> Expected {
+            return each_matrix(with_diagonal(in[0], 1, 0), {},
+                               [](const Matrix& a) { return Matrix{{determinant(a)}}; });
           },
-          square_rejected("linalg::det: ", [](const Tensor& x) { return linalg::det(x); }), {{{1, 1}}, {{0, 2, 2}}, {{3, 0, 0}}, {{5, 5}}}),
+          square_rejected("linalg::det: ", [](const Tensor& x) { return linalg::det(x); }),
+          {{{1, 1}}, {{0, 2, 2}}, {{3, 0, 0}}, {{5, 5}}}),
       row("slogdet", "", [](const Tensors& in) -> Outputs {
             const auto [sign, log] = linalg::slogdet(with_diagonal(in[0], 1, -2));  // of both signs
             return Tensors{sign, log};
@@ -272,15 +286,18 @@ Rows linalg_rows() {
           [](const Nds& in) -> Expected {
             const Nd a = with_diagonal(in[0], 1, -2);
             return Nds{each_matrix(a, {}, [](const Matrix& v) { return Matrix{{determinant(v) < 0 ? -1.0 : 1.0}}; }),
-                       each_matrix(a, {}, [](const Matrix& v) { return Matrix{{std::log(std::abs(determinant(v)))}}; })};
+                       each_matrix(a, {},
+                                   [](const Matrix& v) { return Matrix{{std::log(std::abs(determinant(v)))}}; })};
           },
-          square_rejected("linalg::slogdet: ", [](const Tensor& x) { return linalg::slogdet(x).sign; }), {{{1, 1}}, {{3, 0, 0}}, {{4, 4}}}),
-      row("cholesky", "", [](const Tensors& in) -> Outputs { return linalg::cholesky(with_diagonal(symmetric(in[0]), 4, 0)); },
-          {real({2, 3, 3}, -0.5, 0.5)},
-          [](const Nds& in) -> Expected {
+          square_rejected("linalg::slogdet: ", [](const Tensor& x) { return linalg::slogdet(x).sign; }),
+          {{{1, 1}}, {{3, 0, 0}}, {{4, 4}}}),
+      row("cholesky", "", [](const Tensors& in) -> Outputs {
+        return linalg::cholesky(with_diagonal(symmetric(in[0]), 4, 0));
+      }, {real({2, 3, 3}, -0.5, 0.5)}, [](const Nds& in) -> Expected {
             return each_matrix(with_diagonal(symmetric(in[0]), 4, 0), {in[0].size(-1), in[0].size(-1)}, cholesky_of);
           },
-          square_rejected("linalg::cholesky: ", [](const Tensor& x) { return linalg::cholesky(x); }), {{{1, 1}}, {{0, 3, 3}}, {{2, 0, 0}}}),
+          square_rejected("linalg::cholesky: ", [](const Tensor& x) { return linalg::cholesky(x); }),
+          {{{1, 1}}, {{0, 3, 3}}, {{2, 0, 0}}}),
       svd_row("square", {2, 3, 3}), svd_row("tall", {2, 4, 3}), svd_row("wide", {2, 2, 4}),
       row("eigh", "", [](const Tensors& in) -> Outputs {
             const auto [values, vectors] = linalg::eigh(with_diagonal(symmetric(in[0]), -1, 2));
@@ -306,26 +323,38 @@ Rows linalg_rows() {
                          return times(flipped(first), first);
                        })};
           },
-          square_rejected("linalg::eigh: ", [](const Tensor& x) { return linalg::eigh(x).values; }), {{{1, 1}}, {{0, 3, 3}}}),
+          square_rejected("linalg::eigh: ", [](const Tensor& x) { return linalg::eigh(x).values; }),
+          {{{1, 1}}, {{0, 3, 3}}}),
   };
-  rows[1].rejected = {rejects<ShapeError>("linalg::solve: b must be", [] { return linalg::solve(eye(3), ones({2, 3})); }),
-                      rejects<ShapeError>("linalg::solve: the last two axes", [] { return linalg::solve(ones({2, 3}), ones({3})); }),
-                      rejects<ShapeError>("linalg::solve: shapes (2,) and (3,)", [] { return linalg::solve(ones({2, 1, 1}), ones({3, 1, 1})); }),
+  rows[1].rejected = {rejects<ShapeError>("linalg::solve: b must be",
+                                          [] { return linalg::solve(eye(3), ones({2, 3})); }),
+                      rejects<ShapeError>("linalg::solve: the last two axes",
+                                          [] { return linalg::solve(ones({2, 3}), ones({3})); }),
+                      rejects<ShapeError>("linalg::solve: shapes (2,) and (3,)",
+                                          [] { return linalg::solve(ones({2, 1, 1}), ones({3, 1, 1})); }),
                       rejects<DTypeError>("linalg::solve: ", [] { return linalg::solve(eye(3), ones({3}, float64)); }),
-                      rejects<LinAlgError>("linalg::solve: the matrix is singular", [] { return linalg::solve(zeros({2, 2}), ones({2})); })};
+                      rejects<LinAlgError>("linalg::solve: the matrix is singular",
+                                           [] { return linalg::solve(zeros({2, 2}), ones({2})); })};
   rows[0].rejected.push_back(rejects<LinAlgError>("linalg::inv: matrix 1 of the batch is singular", [] {
     return linalg::inv(stack({eye(2), ones({2, 2})}));
   }));
   for (auto& r : rows) {
     if (r.op == "linalg::cholesky") {
-      r.rejected.push_back(rejects<LinAlgError>("linalg::cholesky: the matrix is not positive definite", [] { return linalg::cholesky(-eye(2)); }));
-      r.rejected.push_back(rejects<LinAlgError>("linalg::cholesky: ", [] { return linalg::cholesky(full({2, 2}, NAN)); }));
+      r.rejected.push_back(rejects<LinAlgError>("linalg::cholesky: the matrix is not positive definite",
+                                                [] { return linalg::cholesky(-eye(2)); }));
+      r.rejected.push_back(rejects<LinAlgError>("linalg::cholesky: ",
+                                                [] { return linalg::cholesky(full({2, 2}, NAN)); }));
     }
-    if (r.op == "linalg::eigh") r.rejected.push_back(rejects<LinAlgError>("linalg::eigh: the matrix has an element that is not finite", [] { return linalg::eigh(full({2, 2}, NAN)).values; }));
+    if (r.op == "linalg::eigh") {
+      r.rejected.push_back(rejects<LinAlgError>("linalg::eigh: the matrix has an element that is not finite",
+                                                [] { return linalg::eigh(full({2, 2}, NAN)).values; }));
+    }
     if (r.title() == "linalg::svd, square") {
-      r.rejected = {rejects<ShapeError>("linalg::svd: needs at least two axes", [] { return linalg::svd(ones({3})).s; }),
-                    rejects<DTypeError>("linalg::svd: ", [] { return linalg::svd(ones({3, 3}, int64)).s; }),
-                    rejects<LinAlgError>("linalg::svd: matrix 0 of the batch has an element", [] { return linalg::svd(full({1, 2, 2}, INFINITY)).s; })};
+      r.rejected =
+          {rejects<ShapeError>("linalg::svd: needs at least two axes", [] { return linalg::svd(ones({3})).s; }),
+           rejects<DTypeError>("linalg::svd: ", [] { return linalg::svd(ones({3, 3}, int64)).s; }),
+           rejects<LinAlgError>("linalg::svd: matrix 0 of the batch has an element",
+                                [] { return linalg::svd(full({1, 2, 2}, INFINITY)).s; })};
     }
   }
   for (const Shape& shape : {Shape{2, 3, 3}, Shape{2, 4, 2}, Shape{2, 2, 4}}) {
@@ -351,7 +380,8 @@ Rows linalg_rows() {
                                       return r;
                                     })};
                        },
-                       {rejects<ShapeError>("linalg::qr: needs at least two axes", [] { return linalg::qr(ones({3})).q; }),
+                       {rejects<ShapeError>("linalg::qr: needs at least two axes",
+                                            [] { return linalg::qr(ones({3})).q; }),
                         rejects<DTypeError>("linalg::qr: ", [] { return linalg::qr(ones({3, 3}, int64)).q; })},
                        {{{1, 1}}, {{0, 3, 2}}}));
   }

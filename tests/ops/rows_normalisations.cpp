@@ -16,7 +16,8 @@ double logsumexp_of(const Line& v) {
   return top + std::log(sum);
 }
 
-OpCase along_axis(const char* op, Index axis, std::function<Tensor(const Tensor&, Index)> f, std::function<double(double)> of_log) {
+OpCase along_axis(const char* op, Index axis, std::function<Tensor(const Tensor&, Index)> f,
+                  std::function<double(double)> of_log) {
   return {.op = op, .variant = "axis " + std::to_string(axis),
           .f = [=](const Tensors& x) -> Outputs { return f(x[0], axis); },
           .inputs = {real({2, 3, 4})},
@@ -73,21 +74,28 @@ OpCase cross_entropy_row(const char* variant, CrossEntropyOptions options) {
           .f = [=](const Tensors& x) -> Outputs { return cross_entropy(x[0], x[1], options); },
           .inputs = {real({2, 3, 4}), ids({2, 3}, 4)},
           .reference = [=](const Nds& x) -> Expected { return Nd(mean_cross_entropy(x[0], x[1], options)); },
-          .rejected = {rejects<IndexError>("cross_entropy: class 4", [] { return cross_entropy(ones({1, 4}), tensor({4})); }),
-                       rejects<IndexError>("cross_entropy: class -1", [] { return cross_entropy(ones({1, 4}), tensor({-1})); }),
+          .rejected = {rejects<IndexError>("cross_entropy: class 4",
+                                           [] { return cross_entropy(ones({1, 4}), tensor({4})); }),
+                       rejects<IndexError>("cross_entropy: class -1",
+                                           [] { return cross_entropy(ones({1, 4}), tensor({-1})); }),
                        rejects<ShapeError>("cross_entropy: ", [] { return cross_entropy(ones({2, 4}), tensor({1})); }),
                        rejects<DTypeError>("cross_entropy: ", [] { return cross_entropy(ones({1, 4}), ones({1})); }),
                        rejects<ConfigError>("cross_entropy: label_smoothing is 1.5", [] {
                          return cross_entropy(ones({1, 4}), tensor({1}), {.label_smoothing = 1.5});
                        })},
-          .accuracy = Accuracy::normalised, .also = {{{0, 3, 4}, {0, 3}}, {{4}, {}}, {{7, 50, 4}, {7, 50}}, {{30, 4100}, {30}}}};
+          .accuracy = Accuracy::normalised,
+          .also = {{{0, 3, 4}, {0, 3}}, {{4}, {}}, {{7, 50, 4}, {7, 50}}, {{30, 4100}, {30}}}};
 }
 
 // Inputs x, W, targets and, when biased, b.
 OpCase linear_cross_entropy_row(const char* variant, bool biased, CrossEntropyOptions options) {
-  const auto call = [](const Tensor& x, const Tensor& w, const Tensor& targets) { return linear_cross_entropy(x, w, {}, targets); };
+  const auto call = [](const Tensor& x, const Tensor& w, const Tensor& targets) {
+    return linear_cross_entropy(x, w, {}, targets);
+  };
   OpCase row{.op = "linear_cross_entropy", .variant = variant,
-             .f = [=](const Tensors& x) -> Outputs { return linear_cross_entropy(x[0], x[1], biased ? x[3] : Tensor(), x[2], options); },
+             .f = [=](const Tensors& x) -> Outputs {
+               return linear_cross_entropy(x[0], x[1], biased ? x[3] : Tensor(), x[2], options);
+             },
              .inputs = {real({2, 3, 5}), real({4, 5}), ids({2, 3}, 4)},
              .reference = [=](const Nds& x) -> Expected {
                Dims shape = x[2].shape;
@@ -98,20 +106,28 @@ OpCase linear_cross_entropy_row(const char* variant, bool biased, CrossEntropyOp
                });
                return Nd(mean_cross_entropy(logits, x[2], options));
              },
-             .rejected = {rejects<IndexError>("linear_cross_entropy: class 4", [=] { return call(ones({1, 2}), ones({4, 2}), tensor({4})); }),
-                          rejects<ShapeError>("linear_cross_entropy: last axis of x", [=] { return call(ones({1, 3}), ones({4, 2}), tensor({1})); }),
-                          rejects<ShapeError>("linear_cross_entropy: W must have two axes", [=] { return call(ones({1, 2}), ones({2}), tensor({1})); }),
-                          rejects<ShapeError>("linear_cross_entropy: targets must", [=] { return call(ones({2, 2}), ones({4, 2}), tensor({1})); }),
+             .rejected = {rejects<IndexError>("linear_cross_entropy: class 4",
+                                              [=] { return call(ones({1, 2}), ones({4, 2}), tensor({4})); }),
+                          rejects<ShapeError>("linear_cross_entropy: last axis of x",
+                                              [=] { return call(ones({1, 3}), ones({4, 2}), tensor({1})); }),
+                          rejects<ShapeError>("linear_cross_entropy: W must have two axes",
+                                              [=] { return call(ones({1, 2}), ones({2}), tensor({1})); }),
+                          rejects<ShapeError>("linear_cross_entropy: targets must",
+                                              [=] { return call(ones({2, 2}), ones({4, 2}), tensor({1})); }),
                           rejects<ShapeError>("linear_cross_entropy: b must", [] {
                             return linear_cross_entropy(ones({1, 2}), ones({4, 2}), ones({3}), tensor({1}));
                           }),
-                          rejects<DTypeError>("linear_cross_entropy: ", [=] { return call(ones({1, 2}), ones({4, 2}), ones({1})); }),
-                          rejects<DTypeError>("linear_cross_entropy: ", [=] { return call(ones({1, 2}), ones({4, 2}, float64), tensor({1})); }),
+                          rejects<DTypeError>("linear_cross_entropy: ",
+                                              [=] { return call(ones({1, 2}), ones({4, 2}), ones({1})); }),
+                          rejects<DTypeError>("linear_cross_entropy: ",
+                                              [=] { return call(ones({1, 2}), ones({4, 2}, float64), tensor({1})); }),
                           rejects<ConfigError>("linear_cross_entropy: label_smoothing is -0.5", [] {
-                            return linear_cross_entropy(ones({1, 2}), ones({4, 2}), {}, tensor({1}), {.label_smoothing = -0.5});
+                            return linear_cross_entropy(ones({1, 2}), ones({4, 2}), {}, tensor({1}),
+                                                        {.label_smoothing = -0.5});
                           })},
              .accuracy = Accuracy::normalised, .same_bits = false,
-             .also = {{{0, 3, 5}, {4, 5}, {0, 3}}, {{5}, {4, 5}, {}}, {{3, 0}, {4, 0}, {3}}, {{30, 9}, {4100, 9}, {30}}}};
+             .also =
+                 {{{0, 3, 5}, {4, 5}, {0, 3}}, {{5}, {4, 5}, {}}, {{3, 0}, {4, 0}, {3}}, {{30, 9}, {4100, 9}, {30}}}};
   if (biased) {
     row.inputs.push_back(real({4}));
     for (auto& shapes : row.also) shapes.push_back({shapes[1][0]});
@@ -138,7 +154,8 @@ OpCase nll_row(Index ignore) {
           .accuracy = Accuracy::normalised, .also = {{{0, 3, 4}, {0, 3}}, {{70, 9, 4}, {70, 9}}}};
 }
 
-// dropout is a function of its generator's seed as well; what it multiplies ones by is what it multiplies everything by.
+// dropout is a function of its generator's seed as well;
+// what it multiplies ones by is what it multiplies everything by.
 OpCase dropout_row(const char* variant, double p, bool training) {
   const auto dropped = [=](const Tensor& x) {
     Generator generator(5);
@@ -155,7 +172,8 @@ OpCase dropout_row(const char* variant, double p, bool training) {
             return build(x[0].shape, [&](const Dims& at) { return x[0](at) * kept(at); });
           },
           .rejected = {rejects<ConfigError>("dropout: the probability is 1.5", [] { return dropout(ones({2}), 1.5); }),
-                       rejects<ConfigError>("dropout: the probability is -0.1", [] { return dropout(ones({2}), -0.1); }),
+                       rejects<ConfigError>("dropout: the probability is -0.1",
+                                            [] { return dropout(ones({2}), -0.1); }),
                        rejects<DTypeError>("dropout: ", [] { return dropout(ones({2}, int64), 0.5); })},
           .also = {{{0, 3}}, {Shape{}}, {{3, 1100}}}};
 }
@@ -185,7 +203,8 @@ Rows normalisation_rows() {
   rows.push_back({.op = "layer_norm", .variant = "weight, large eps",
                   .f = [](const Tensors& x) -> Outputs { return layer_norm(x[0], x[1], Tensor(), 0.3); },
                   .inputs = {real({2, 3, 4}), real({4})},
-                  .reference = [](const Nds& x) -> Expected { return normalised(x, 0.3); }, .accuracy = Accuracy::normalised});
+                  .reference = [](const Nds& x) -> Expected { return normalised(x, 0.3); },
+                  .accuracy = Accuracy::normalised});
   rows.push_back({.op = "layer_norm", .variant = "neither",
                   .f = [](const Tensors& x) -> Outputs { return layer_norm(x[0], Tensor(), Tensor()); },
                   .inputs = {real({2, 3, 4})},
@@ -198,7 +217,8 @@ Rows normalisation_rows() {
   rows.push_back(cross_entropy_row("smoothed", {.label_smoothing = 0.1}));
   rows.push_back(cross_entropy_row("smoothed, ignoring a class", {.ignore_index = 2, .label_smoothing = 0.3}));
   rows.push_back(linear_cross_entropy_row("", false, {}));
-  rows.push_back(linear_cross_entropy_row("with a bias, smoothed, ignoring a class", true, {.ignore_index = 2, .label_smoothing = 0.3}));
+  rows.push_back(linear_cross_entropy_row("with a bias, smoothed, ignoring a class", true,
+                                          {.ignore_index = 2, .label_smoothing = 0.3}));
   rows.push_back(nll_row(-100));
   rows.push_back(nll_row(1));
   return rows;

@@ -34,7 +34,8 @@ Nd sorted_positions(const Nd& x, Index axis, bool descending) {
 }
 
 void add_sort(Rows& rows, Input input, Index axis, bool descending) {
-  const std::string variant = (descending ? "descending, axis " : "axis ") + std::to_string(axis) + (input.floating() ? "" : ", with ties");
+  const std::string variant = (descending ? "descending, axis " : "axis ") + std::to_string(axis) +
+      (input.floating() ? "" : ", with ties");
   OpCase row{.op = "sort", .variant = variant,
              .f = [=](const Tensors& x) -> Outputs {
                const Sorted y = sort(x[0], axis, descending);
@@ -75,11 +76,13 @@ OpCase median_row(Index axis, bool keepdim) {
                        rejects<ShapeError>("median: of no elements", [] { return median(ones({0})); }),
                        rejects<DTypeError>("median: ", [] { return median(ones({2}, boolean)); }),
                        rejects<DTypeError>("median: ", [] { return median(Tensor()); })},
-          .accuracy = Accuracy::exact, .types = Types::numbers, .ties_are_kinks = true, .also = {{{1, 1, 1}}, {{2, 3, 301}}}};
+          .accuracy = Accuracy::exact, .types = Types::numbers, .ties_are_kinks = true,
+          .also = {{{1, 1, 1}}, {{2, 3, 301}}}};
 }
 
 // cumprod or logcumsumexp
-OpCase running(const char* op, Index axis, Tensor (*f)(const Tensor&, Index), double (*step)(double, double), Accuracy accuracy, Index longest) {
+OpCase running(const char* op, Index axis, Tensor (*f)(const Tensor&, Index), double (*step)(double, double),
+               Accuracy accuracy, Index longest) {
   return {.op = op, .variant = "axis " + std::to_string(axis),
           .f = [=](const Tensors& x) -> Outputs { return f(x[0], axis); },
           .inputs = {real({2, 5, 3})},
@@ -112,11 +115,14 @@ Rows order_rows() {
                   .f = [](const Tensors& x) -> Outputs { return median(x[0]); },
                   .inputs = {distinct({2, 4})},
                   .reference = [](const Nds& x) -> Expected { return Nd(median_of(x[0].values)); },
-                  .accuracy = Accuracy::exact, .types = Types::numbers, .ties_are_kinks = true, .also = {{Shape{}}, {{3, 101}}}});
+                  .accuracy = Accuracy::exact, .types = Types::numbers, .ties_are_kinks = true,
+                  .also = {{Shape{}}, {{3, 101}}}});
   for (const Index axis : {1, -1}) {
-    rows.push_back(running("cumprod", axis, cumprod, [](double a, double b) { return a * b; }, Accuracy::reduction, 60));
+    rows.push_back(running("cumprod", axis, cumprod,
+                           [](double a, double b) { return a * b; }, Accuracy::reduction, 60));
     rows.push_back(running("logcumsumexp", axis, logcumsumexp,
-                           [](double a, double b) { return std::log(std::exp(a) + std::exp(b)); }, Accuracy::normalised, 600));
+                           [](double a, double b) { return std::log(std::exp(a) + std::exp(b)); },
+                           Accuracy::normalised, 600));
   }
   return rows;
 }

@@ -43,7 +43,8 @@ OpCase matmul_row(const char* variant, Shape a, Shape b, std::vector<std::vector
 
 Rows product_rows() {
   Rows rows{
-      matmul_row("matrices", {2, 3}, {3, 4}, {{{3, 0}, {0, 4}}, {{0, 3}, {3, 2}}, {{1, 1}, {1, 1}}, {{67, 70}, {70, 65}}}),
+      matmul_row("matrices", {2, 3}, {3, 4},
+                 {{{3, 0}, {0, 4}}, {{0, 3}, {3, 2}}, {{1, 1}, {1, 1}}, {{67, 70}, {70, 65}}}),
       matmul_row("batched", {2, 2, 3}, {2, 3, 2}, {{{0, 2, 3}, {0, 3, 2}}, {{5, 17, 9}, {5, 9, 33}}}),
       matmul_row("broadcast batch", {2, 1, 2, 3}, {3, 3, 2}, {{{2, 2, 3}, {3, 4}}, {{1, 2, 3}, {7, 3, 4}}}),
       matmul_row("vectors", {4}, {4}, {{{0}, {0}}, {{1100}, {1100}}}),
@@ -58,12 +59,15 @@ Rows product_rows() {
                   .f = [](const Tensors& x) -> Outputs { return linear(x[0], x[1], x[2]); },
                   .inputs = {real({2, 2, 3}), real({4, 3}), real({4})},
                   .reference = [](const Nds& x) -> Expected { return sum_of(product(x[0], transposed(x[1])), x[2]); },
-                  .rejected = {rejects<ShapeError>("linear: last axis of x", [] { return linear(ones({2, 3}), ones({4, 5})); }),
-                               rejects<ShapeError>("linear: ", [] { return linear(ones({3}), ones({4, 3}), ones({3})); }),
-                               rejects<DTypeError>("linear: ", [] { return linear(ones({3}), ones({4, 3}, float64)); }),
-                               rejects<ShapeError>("linear: W must have two axes", [] { return linear(ones({3}), ones({3})); })},
+                  .rejected =
+                      {rejects<ShapeError>("linear: last axis of x", [] { return linear(ones({2, 3}), ones({4, 5})); }),
+                       rejects<ShapeError>("linear: ", [] { return linear(ones({3}), ones({4, 3}), ones({3})); }),
+                       rejects<DTypeError>("linear: ", [] { return linear(ones({3}), ones({4, 3}, float64)); }),
+                       rejects<ShapeError>("linear: W must have two axes",
+                                           [] { return linear(ones({3}), ones({3})); })},
                   .accuracy = Accuracy::reduction, .same_bits = false,
-                  .also = {{{3}, {4, 3}, {4}}, {{0, 3}, {4, 3}, {4}}, {{2, 0}, {4, 0}, {4}}, {{67, 70}, {65, 70}, {65}}}});
+                  .also =
+                      {{{3}, {4, 3}, {4}}, {{0, 3}, {4, 3}, {4}}, {{2, 0}, {4, 0}, {4}}, {{67, 70}, {65, 70}, {65}}}});
   rows.push_back({.op = "linear", .variant = "without a bias",
                   .f = [](const Tensors& x) -> Outputs { return linear(x[0], x[1]); },
                   .inputs = {real({2, 3}), real({4, 3})},

@@ -90,11 +90,12 @@ void add(Rows& rows, const Reduction& r) {
 }
 
 // any or all: of reals that are clamped so that many are 0, of whole numbers and of booleans.
-void add_truth(Rows& rows, const char* op, Tensor (*all_axes)(const Tensor&), Tensor (*axes)(const Tensor&, const Axes&, bool),
-               bool (*reference)(const Line&)) {
+void add_truth(Rows& rows, const char* op, Tensor (*all_axes)(const Tensor&),
+               Tensor (*axes)(const Tensor&, const Axes&, bool), bool (*reference)(const Line&)) {
   const auto of_line = [reference](const Line& v) { return reference(v) ? 1.0 : 0.0; };
   for (const Input& input : {real({2, 3, 4}), ids({2, 3, 4}, 2), ids({2, 3, 4}, 9), truth({2, 3, 4})}) {
-    OpCase row{.op = op, .f = {}, .inputs = {input}, .reference = {}, .accuracy = Accuracy::exact, .differentiable = false};
+    OpCase row{.op = op, .f = {}, .inputs = {input}, .reference = {}, .accuracy = Accuracy::exact,
+               .differentiable = false};
     const auto zeroed = [](const Tensor& x) { return x.dtype() == boolean ? x : clamp(x, 0); };
     const auto above_0 = [](Nd x) {
       for (auto& v : x.values) v = std::max(v, 0.0);
@@ -115,13 +116,15 @@ void add_truth(Rows& rows, const char* op, Tensor (*all_axes)(const Tensor&), Te
   }
 }
 
-OpCase position(const char* op, std::function<Tensor(const Tensor&, Index, bool)> f, bool largest, Index axis, bool keepdim) {
+OpCase position(const char* op, std::function<Tensor(const Tensor&, Index, bool)> f, bool largest, Index axis,
+                bool keepdim) {
   return {.op = op, .variant = keepdim ? "keepdim" : "",
           .f = [=](const Tensors& x) -> Outputs { return f(x[0], axis, keepdim); },
           .inputs = {real({2, 3, 4})},
           .reference = [=](const Nds& x) -> Expected {
             return reduce(x[0], axis, keepdim, [&](const Line& v) {
-              return (largest ? std::max_element(v.begin(), v.end()) : std::min_element(v.begin(), v.end())) - v.begin();
+              return (largest ? std::max_element(v.begin(), v.end()) : std::min_element(v.begin(), v.end())) -
+                     v.begin();
             });
           },
           .rejected = {rejects<AxisError>(op, [f] { return f(ones({2, 3}), 2, false); }),
@@ -144,9 +147,11 @@ OpCase topk_row(Index k, Index axis) {
               std::vector<std::size_t> order(v.size());
               std::iota(order.begin(), order.end(), std::size_t{0});
               std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return v[a] > v[b]; });
-              return order[static_cast<std::size_t>(at[static_cast<std::size_t>(axis < 0 ? axis + x[0].rank() : axis)])];
+              const auto i = static_cast<std::size_t>(axis < 0 ? axis + x[0].rank() : axis);
+              return order[static_cast<std::size_t>(at[i])];
             };
-            return Nds{build(shape, [&](const Dims& at) { return line(x[0], axis, at)[place(at)]; }), build(shape, place)};
+            return Nds{build(shape, [&](const Dims& at) { return line(x[0], axis, at)[place(at)]; }),
+                       build(shape, place)};
           },
           .rejected = {rejects<ShapeError>("topk: k = 4", [] { return topk(ones({3}), 4).values; }),
                        rejects<ShapeError>("topk: k = -1", [] { return topk(ones({3}), -1).values; }),
@@ -160,21 +165,24 @@ Rows reduction_rows() {
   Rows rows;
   add(rows, {"sum", sum, [](const Tensor& x, const Axes& a, bool keep) { return sum(x, a, keep); }, total});
   add(rows, {"mean", mean, [](const Tensor& x, const Axes& a, bool keep) { return mean(x, a, keep); }, mean_of});
-  add(rows, {"var", nullptr, [](const Tensor& x, const Axes& a, bool keep) { return var(x, a, keep); }, var_of, Input::real,
-             Accuracy::normalised});
-  add(rows, {"var", nullptr, [](const Tensor& x, const Axes& a, bool keep) { return var(x, a, keep, 0); }, population_var_of,
+  add(rows, {"var", nullptr, [](const Tensor& x, const Axes& a, bool keep) { return var(x, a, keep); }, var_of,
              Input::real, Accuracy::normalised});
+  add(rows, {"var", nullptr, [](const Tensor& x, const Axes& a, bool keep) { return var(x, a, keep, 0); },
+             population_var_of, Input::real, Accuracy::normalised});
   add(rows, {"stddev", nullptr, [](const Tensor& x, const Axes& a, bool keep) { return stddev(x, a, keep); },
              [](const Line& v) { return std::sqrt(var_of(v)); }, Input::distinct, Accuracy::normalised});
   add(rows, {"stddev", nullptr, [](const Tensor& x, const Axes& a, bool keep) { return stddev(x, a, keep, 0); },
              [](const Line& v) { return std::sqrt(population_var_of(v)); }, Input::distinct, Accuracy::normalised});
-  add(rows, {"prod", prod, [](const Tensor& x, const Axes& a, bool keep) { return prod(x, a, keep); }, product_of, Input::real,
-             Accuracy::reduction, true, 200});
-  add(rows, {"norm", [](const Tensor& x) { return norm(x); }, [](const Tensor& x, const Axes& a, bool keep) { return norm(x, 2, a, keep); },
+  add(rows, {"prod", prod, [](const Tensor& x, const Axes& a, bool keep) { return prod(x, a, keep); }, product_of,
+             Input::real, Accuracy::reduction, true, 200});
+  add(rows, {"norm", [](const Tensor& x) { return norm(x); },
+             [](const Tensor& x, const Axes& a, bool keep) { return norm(x, 2, a, keep); },
              [](const Line& v) { return norm_of(v, 2); }});
-  add(rows, {"norm", [](const Tensor& x) { return norm(x, 1); }, [](const Tensor& x, const Axes& a, bool keep) { return norm(x, 1, a, keep); },
+  add(rows, {"norm", [](const Tensor& x) { return norm(x, 1); },
+             [](const Tensor& x, const Axes& a, bool keep) { return norm(x, 1, a, keep); },
              [](const Line& v) { return norm_of(v, 1); }, Input::off_zero});
-  add(rows, {"norm", [](const Tensor& x) { return norm(x, 3); }, [](const Tensor& x, const Axes& a, bool keep) { return norm(x, 3, a, keep); },
+  add(rows, {"norm", [](const Tensor& x) { return norm(x, 3); },
+             [](const Tensor& x, const Axes& a, bool keep) { return norm(x, 3, a, keep); },
              [](const Line& v) { return norm_of(v, 3); }, Input::off_zero});
   add(rows, {"norm", [](const Tensor& x) { return norm(x, 0.5); },
              [](const Tensor& x, const Axes& a, bool keep) { return norm(x, 0.5, a, keep); },
@@ -186,14 +194,16 @@ Rows reduction_rows() {
                           rejects<ConfigError>("norm: p is nan", [] { return norm(ones({2}), NAN); }),
                           rejects<ShapeError>("norm: of no elements", [] { return norm(ones({0}), INFINITY); }),
                           rejects<DTypeError>("norm: ", [] { return norm(ones({2}, int64)); })};
-  add_truth(rows, "any", any, any, [](const Line& v) { return std::any_of(v.begin(), v.end(), [](double x) { return x != 0; }); });
-  add_truth(rows, "all", all, all, [](const Line& v) { return std::all_of(v.begin(), v.end(), [](double x) { return x != 0; }); });
+  add_truth(rows, "any", any, any,
+            [](const Line& v) { return std::any_of(v.begin(), v.end(), [](double x) { return x != 0; }); });
+  add_truth(rows, "all", all, all,
+            [](const Line& v) { return std::all_of(v.begin(), v.end(), [](double x) { return x != 0; }); });
   add(rows, {"max", static_cast<Tensor (*)(const Tensor&)>(max),
-             [](const Tensor& x, const Axes& a, bool keep) { return max(x, a, keep); }, max_of, Input::distinct, Accuracy::exact,
-             false});
+             [](const Tensor& x, const Axes& a, bool keep) { return max(x, a, keep); }, max_of, Input::distinct,
+             Accuracy::exact, false});
   add(rows, {"min", static_cast<Tensor (*)(const Tensor&)>(min),
-             [](const Tensor& x, const Axes& a, bool keep) { return min(x, a, keep); }, min_of, Input::distinct, Accuracy::exact,
-             false});
+             [](const Tensor& x, const Axes& a, bool keep) { return min(x, a, keep); }, min_of, Input::distinct,
+             Accuracy::exact, false});
   for (const bool keepdim : {false, true}) {
     rows.push_back(position("argmax", argmax, true, 1, keepdim));
     rows.push_back(position("argmin", argmin, false, -1, keepdim));
@@ -212,7 +222,8 @@ Rows reduction_rows() {
                     },
                     .rejected = {rejects<AxisError>("cumsum: ", [] { return cumsum(ones({2}), 1); }),
                                  rejects<DTypeError>("cumsum: ", [] { return cumsum(Tensor(), 0); })},
-                    .accuracy = Accuracy::reduction, .types = Types::numbers, .also = {{{0, 2}}, {{2, 0}}, {{300, 3}}, {{3, 300}}}});
+                    .accuracy = Accuracy::reduction, .types = Types::numbers,
+                    .also = {{{0, 2}}, {{2, 0}}, {{300, 3}}, {{3, 300}}}});
   }
   rows.push_back({.op = "sum_to",
                   .f = [](const Tensors& x) -> Outputs { return sum_to(x[0], {3, 1}); },

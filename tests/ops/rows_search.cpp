@@ -30,10 +30,15 @@ OpCase bincount_row(const char* variant, bool weighted, Index minlength, std::ve
   return row;
 }
 
-OpCase searchsorted_row(const char* variant, Shape sorted, Shape values, bool right, std::vector<std::vector<Shape>> also = {}) {
-  const auto in_order = [](const Tensor& x) { return cumsum(to(to(abs(x), int64), x.dtype()), -1); };  // with equal ones
+OpCase searchsorted_row(const char* variant, Shape sorted, Shape values, bool right,
+                        std::vector<std::vector<Shape>> also = {}) {
+  const auto in_order = [](const Tensor& x) {  // with equal ones
+    return cumsum(to(to(abs(x), int64), x.dtype()), -1);
+  };
   return {.op = "searchsorted", .variant = variant,
-          .f = [=](const Tensors& in) -> Outputs { return searchsorted(in_order(in[0].detach()), in[1].detach(), right); },
+          .f = [=](const Tensors& in) -> Outputs {
+            return searchsorted(in_order(in[0].detach()), in[1].detach(), right);
+          },
           .inputs = {real(sorted), real(values, -1, 5)},
           .reference = [=](const Nds& in) -> Expected {
             const Nd steps = along(in[0], -1, [](std::vector<double> v) {
@@ -58,13 +63,21 @@ OpCase searchsorted_row(const char* variant, Shape sorted, Shape values, bool ri
 Rows search_rows() {
   Rows rows{
       bincount_row("", false, 0,
-                   {rejects<IndexError>("bincount: value -1 at position (1,)", [] { return bincount(tensor({0, -1})); }),
-                    rejects<IndexError>("bincount: ", [] { return bincount(from_vector(std::vector<std::int64_t>{std::numeric_limits<std::int64_t>::max()}, {1})); }),
-                    rejects<ShapeError>("", [] { return bincount(from_vector(std::vector<std::int64_t>{std::int64_t{1} << 62}, {1})); }),
+                   {rejects<IndexError>("bincount: value -1 at position (1,)",
+                                        [] { return bincount(tensor({0, -1})); }),
+                    rejects<IndexError>("bincount: ", [] {
+                      return bincount(from_vector(std::vector<std::int64_t>{std::numeric_limits<std::int64_t>::max()},
+                                                  {1}));
+                    }),
+                    rejects<ShapeError>("", [] {
+                      return bincount(from_vector(std::vector<std::int64_t>{std::int64_t{1} << 62}, {1}));
+                    }),
                     rejects<ShapeError>("bincount: x must have one axis", [] { return bincount(tensor({{0}})); }),
-                    rejects<ShapeError>("bincount: weights must have x's shape", [] { return bincount(tensor({0, 1}), ones({1})); }),
+                    rejects<ShapeError>("bincount: weights must have x's shape",
+                                        [] { return bincount(tensor({0, 1}), ones({1})); }),
                     rejects<ConfigError>("bincount: minlength", [] { return bincount(tensor({0}), {}, -1); }),
-                    rejects<DTypeError>("bincount: weights must be numbers", [] { return bincount(tensor({0}), ones({1}, boolean)); }),
+                    rejects<DTypeError>("bincount: weights must be numbers",
+                                        [] { return bincount(tensor({0}), ones({1}, boolean)); }),
                     rejects<DTypeError>("bincount: x must be int64", [] { return bincount(ones({2})); })}),
       bincount_row("with weights", true, 0), bincount_row("of some length", true, 8),
       searchsorted_row("", {7}, {2, 5}, false, {{{0}, {3}}, {{3}, {0, 2}}, {{3}, {}}, {{300}, {500}}}),
@@ -88,12 +101,17 @@ Rows search_rows() {
          return Nds{values, inverse, count};
        },
        .rejected = {rejects<DTypeError>("unique: an operand is undefined", [] { return unique(Tensor()).values; })},
-       .accuracy = Accuracy::exact, .types = Types::all, .differentiable = false, .also = {{{0, 3}}, {Shape{}}, {{50, 40}}}},
+       .accuracy = Accuracy::exact, .types = Types::all, .differentiable = false,
+       .also = {{{0, 3}}, {Shape{}}, {{50, 40}}}},
   };
-  rows[3].rejected = {rejects<ShapeError>("searchsorted: all axes but the last", [] { return searchsorted(ones({2, 3}), ones({3, 3})); }),
-                      rejects<ShapeError>("searchsorted: all axes but the last", [] { return searchsorted(ones({2, 3}), ones({3})); }),
-                      rejects<ShapeError>("searchsorted: sorted needs at least one axis", [] { return searchsorted(ones({}), ones({3})); }),
-                      rejects<DTypeError>("searchsorted: ", [] { return searchsorted(ones({2}), ones({3}, float64)); })};
+  rows[3].rejected = {rejects<ShapeError>("searchsorted: all axes but the last",
+                                          [] { return searchsorted(ones({2, 3}), ones({3, 3})); }),
+                      rejects<ShapeError>("searchsorted: all axes but the last",
+                                          [] { return searchsorted(ones({2, 3}), ones({3})); }),
+                      rejects<ShapeError>("searchsorted: sorted needs at least one axis",
+                                          [] { return searchsorted(ones({}), ones({3})); }),
+                      rejects<DTypeError>("searchsorted: ",
+                                          [] { return searchsorted(ones({2}), ones({3}, float64)); })};
   return rows;
 }
 

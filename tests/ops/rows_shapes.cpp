@@ -5,7 +5,8 @@
 namespace op_test {
 namespace {
 
-// An op that only moves elements: exact, for every dtype, `from(position in the result, shape of x)` is a position in x.
+// An op that only moves elements: exact, for every dtype, `from(position in the result,
+// shape of x)` is a position in x.
 OpCase moved(const char* op, const char* variant, std::function<Tensor(const Tensor&)> f, Shape input, Shape output,
              std::function<Dims(const Dims&)> from, std::vector<Rejected> rejected = {}) {
   return {.op = op, .variant = variant,
@@ -85,14 +86,16 @@ Rows shape_rows() {
              rejects<ConfigError>("slice: ", [] { return slice(ones({3}), 0, 0, 3, -1); })}),
       moved("slice", "from the end, clipped", [](const Tensor& x) { return slice(x, 0, -2, 99); }, {5, 2}, {2, 2},
             [](const Dims& at) { return Dims{3 + at[0], at[1]}; }),
-      moved("slice", "nothing", [](const Tensor& x) { return slice(x, 0, 3, 1); }, {5, 2}, {0, 2}, [](const Dims& at) { return at; }),
+      moved("slice", "nothing", [](const Tensor& x) { return slice(x, 0, 3, 1); }, {5, 2}, {0, 2},
+            [](const Dims& at) { return at; }),
       moved("select", "", [](const Tensor& x) { return select(x, 1, 2); }, {2, 3, 2}, {2, 2},
             [](const Dims& at) { return Dims{at[0], 2, at[1]}; },
             {rejects<IndexError>("select: index 3", [] { return select(ones({3}), 0, 3); }),
              rejects<AxisError>("select: ", [] { return select(ones({3}), 1, 0); }),
              rejects<IndexError>("select: ", [] { return select(ones({0}), 0, 0); })}),
-      moved("contiguous", "", [](const Tensor& x) { return contiguous(x); }, {2, 3, 2}, {2, 3, 2}, [](const Dims& at) { return at; },
-            {rejects<DTypeError>("contiguous: ", [] { return contiguous(Tensor()); })}),
+      moved("contiguous", "", [](const Tensor& x) { return contiguous(x); }, {2, 3, 2}, {2, 3, 2}, [](const Dims& at) {
+        return at;
+      }, {rejects<DTypeError>("contiguous: ", [] { return contiguous(Tensor()); })}),
   };
   for (const Index diagonal : {0, 1, -2}) {
     rows.push_back(triangle("tril", tril, diagonal, true));

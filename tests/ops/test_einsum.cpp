@@ -18,10 +18,13 @@ static_assert(fault("b h q d, b h k d -> b h q k", 1) == Fault::operands && faul
 static_assert(fault("b h q d -> b h q k", 1) == Fault::unknown);
 static_assert(fault("... ij, ... jk -> ... i k", 2) == Fault::unknown);  // names: ij and jk, but i and k
 static_assert(fault("i j -> i i", 1) == Fault::repeated && fault("...i->...i...", 1) == Fault::dots);
-static_assert(fault("ij>ji", 1) == Fault::arrow && fault("ij-ji", 1) == Fault::arrow && fault("ij=ji", 1) == Fault::arrow);
-static_assert(fault("ij->ji->", 1) == Fault::arrow && fault("ij->i,j", 1) == Fault::arrow && fault("->->", 1) == Fault::arrow);
+static_assert(fault("ij>ji", 1) == Fault::arrow && fault("ij-ji", 1) == Fault::arrow &&
+              fault("ij=ji", 1) == Fault::arrow);
+static_assert(fault("ij->ji->", 1) == Fault::arrow && fault("ij->i,j", 1) == Fault::arrow &&
+              fault("->->", 1) == Fault::arrow);
 static_assert(fault("i.j->i", 1) == Fault::dots && fault("....->", 1) == Fault::dots);
-static_assert(fault("i1->i", 1) == Fault::name && fault("1 a -> a", 1) == Fault::name && fault("(ij)->i", 1) == Fault::name);
+static_assert(fault("i1->i", 1) == Fault::name && fault("1 a -> a", 1) == Fault::name &&
+              fault("(ij)->i", 1) == Fault::name);
 
 }  // namespace
 
@@ -58,5 +61,6 @@ TEST_CASE("einsum: an axis named three times, and an axis behind it") {
   const Tensor x = to(reshape(arange(24), {2, 2, 2, 3}), float64);
   CHECK(einsum("iiia->ia", {x}).to_vector<double>() == std::vector<double>{0, 1, 2, 21, 22, 23});
   CHECK(einsum("iiia->ai", {x}).to_vector<double>() == std::vector<double>{0, 21, 1, 22, 2, 23});
-  CHECK(einsum("iaii->a", {to(reshape(arange(24), {2, 3, 2, 2}), float64)}).to_vector<double>() == std::vector<double>{15, 23, 31});
+  CHECK(einsum("iaii->a", {to(reshape(arange(24), {2, 3, 2, 2}), float64)}).to_vector<double>() ==
+        std::vector<double>{15, 23, 31});
 }

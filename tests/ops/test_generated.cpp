@@ -1,5 +1,6 @@
-// Cases that tests/reference/make_generated.py drew at random, with what PyTorch makes of them: values, dtypes, shapes, gradients.
-// GRADUS_GENERATED names another file than the sample of this repository; scripts/generated_campaign.sh makes 100,000 cases.
+// Cases that tests/reference/make_generated.py drew at random, with what PyTorch makes of them: values, dtypes, shapes,
+// gradients. GRADUS_GENERATED names another file than the sample of this repository; scripts/generated_campaign.sh
+// makes 100,000 cases.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -57,8 +58,11 @@ struct Input {
     std::vector<double> v;
     for (std::int64_t i = 0; i < numel(s); ++i) {
       const auto h = hash(seed, static_cast<std::uint64_t>(i));
+      const auto whole = [&] {
+        return low + static_cast<std::int64_t>((h >> 1) % static_cast<std::uint64_t>(high - low));
+      };
       v.push_back(dtype == 'b'   ? static_cast<double>(h >> 63)
-                  : dtype == 'i' ? static_cast<double>(low + static_cast<std::int64_t>((h >> 1) % static_cast<std::uint64_t>(high - low)))
+                  : dtype == 'i' ? static_cast<double>(whole())
                                  : value(kind, h));
     }
     return to(from_vector(v, s), dtype_of_letter(dtype));
@@ -106,7 +110,9 @@ Shape rest_as_shape(std::istream& in) {
 std::vector<std::string> parted(const std::string& text, const std::string& by) {
   std::vector<std::string> parts;
   std::size_t from = 0;
-  for (std::size_t at; (at = text.find(by, from)) != std::string::npos; from = at + by.size()) parts.push_back(text.substr(from, at - from));
+  for (std::size_t at; (at = text.find(by, from)) != std::string::npos; from = at + by.size()) {
+    parts.push_back(text.substr(from, at - from));
+  }
   parts.push_back(text.substr(from));
   return parts;
 }
@@ -154,7 +160,8 @@ std::string compare(const Tensor& got, const Output& want) {
     const double w = want.values[i];
     const double smallest = want.dtype == 'f' ? 0x1p-147 : 0;  // 4 units of the subnormal numbers
     if (y[i] == w || (std::isnan(y[i]) && std::isnan(w))) continue;
-    if (std::isfinite(w) && std::abs(y[i] - w) <= want.absolute + want.relative * std::abs(w) + (want.relative > 0 ? smallest : 0)) continue;
+    const double allowed = want.absolute + want.relative * std::abs(w) + (want.relative > 0 ? smallest : 0);
+    if (std::isfinite(w) && std::abs(y[i] - w) <= allowed) continue;
     said << "element " << i << " is " << y[i] << ", not " << w << ", off by " << std::abs(y[i] - w);
     return said.str();
   }
@@ -174,7 +181,9 @@ std::string run(const Case& c, const Op& op) {
   if (ys.size() != c.count) return "has " + std::to_string(ys.size()) + " outputs";
   Tensors differentiable, cotangents;
   for (std::size_t k = 0; k < ys.size(); ++k) {
-    if (const auto wrong = compare(ys[k], c.outputs[k]); !wrong.empty()) return "output " + std::to_string(k) + ": " + wrong;
+    if (const auto wrong = compare(ys[k], c.outputs[k]); !wrong.empty()) {
+      return "output " + std::to_string(k) + ": " + wrong;
+    }
     if (!ys[k].requires_grad()) continue;
     const Input g{.dtype = c.outputs[k].dtype, .kind = 'r', .layout = 'c', .low = 0, .high = 0,
                   .seed = static_cast<std::uint64_t>(c.cotangents) + k, .shape = ys[k].shape()};
@@ -182,7 +191,8 @@ std::string run(const Case& c, const Op& op) {
     cotangents.push_back(g.stored());
   }
   if (wanted.empty()) return "";
-  const Gradients gradients = differentiable.empty() ? Gradients(wanted.size()) : grad(differentiable, wanted, cotangents);
+  const Gradients gradients = differentiable.empty() ? Gradients(wanted.size())
+                                                     : grad(differentiable, wanted, cotangents);
   for (std::size_t k = 0; k < wanted.size(); ++k) {
     const Tensor g = gradients[k].defined() ? gradients[k] : zeros_like(wanted[k]);
     const auto wrong = compare(g, c.outputs[c.count + k]);
@@ -222,11 +232,15 @@ TEST_CASE("generated cases: values and gradients are PyTorch's") {
   std::set<std::string> drawn;
   for (const auto& [op, counts] : of_op) drawn.insert(op.substr(0, op.find('.')));
   // Neither has anything to compare with PyTorch: what has no operands, and random numbers.
-  const std::set<std::string> not_drawn{"zeros", "ones", "full", "eye", "arange", "rand", "randn", "randint", "dropout"};
+  const std::set<std::string> not_drawn{"zeros", "ones", "full", "eye", "arange", "rand", "randn", "randint",
+                                        "dropout"};
   for (const auto& op : op_test::declared_ops()) {
     const std::string name = op.rfind("operator", 0) == 0 ? op.substr(8) : op;
-    CHECK_MESSAGE(drawn.count(name) + not_drawn.count(name) == 1, "no family of make_generated.py draws it, or not in these cases: " << op);
+    CHECK_MESSAGE(drawn.count(name) + not_drawn.count(name) == 1,
+                  "no family of make_generated.py draws it, or not in these cases: " << op);
   }
   if (!other) return;
-  for (const auto& [op, counts] : of_op) MESSAGE(op << " " << counts.first << " cases, " << counts.second << " disagree");
+  for (const auto& [op, counts] : of_op) {
+    MESSAGE(op << " " << counts.first << " cases, " << counts.second << " disagree");
+  }
 }

@@ -16,7 +16,8 @@ const double not_a_number = std::nan(""), inf = std::numeric_limits<double>::inf
 TEST_CASE("scatter and index_put: of several values at one place the last is written and alone has a gradient") {
   const Tensor index = tensor({1, 0, 1});
   for (const bool put : {false, true}) {
-    Tensor x = zeros({3}, float64), values = tensor({not_a_number, 5., 7.}, float64);  // what is overwritten leaves no trace
+    // what is overwritten leaves no trace
+    Tensor x = zeros({3}, float64), values = tensor({not_a_number, 5., 7.}, float64);
     x.set_requires_grad(), values.set_requires_grad();
     const Tensor y = put ? index_put(x, {index}, values) : scatter(x, 0, index, values);
     CHECK(y.to_vector<double>() == std::vector<double>{5, 7, 0});
@@ -46,7 +47,9 @@ TEST_CASE("nonzero, unique and searchsorted with NaN") {
   CHECK(u.counts.to_vector<std::int64_t>() == std::vector<std::int64_t>{1, 2, 1, 1});
   CHECK(u.inverse.to_vector<std::int64_t>() == std::vector<std::int64_t>{2, 1, 3, 0, 1});
   CHECK(std::isnan(u.values.to_vector<double>()[3]));
-  CHECK(searchsorted(tensor({1., 2., not_a_number}, float64), tensor({not_a_number, 2., inf}, float64)).to_vector<std::int64_t>() == std::vector<std::int64_t>{2, 1, 2});
+  CHECK(searchsorted(tensor({1., 2., not_a_number}, float64),
+                     tensor({not_a_number, 2., inf}, float64)).to_vector<std::int64_t>() ==
+        std::vector<std::int64_t>{2, 1, 2});
 }
 
 TEST_CASE("unfold is a view") {

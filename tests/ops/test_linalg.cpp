@@ -23,7 +23,8 @@ bool all_nan(const Tensor& x) { return sum(to(isnan(x), int64)).item<std::int64_
 TEST_CASE("linalg: the factors of larger matrices multiply to what they came from") {
   for (const DType dtype : {float64, float32}) {
     const double near = dtype == float64 ? 1e-11 : 2e-4;
-    for (const auto& [m, n] : {std::pair<std::int64_t, std::int64_t>{70, 70}, {90, 40}, {40, 90}, {3, 1}, {0, 3}, {3, 0}}) {
+    for (const auto& [m, n] : {std::pair<std::int64_t, std::int64_t>{70, 70}, {90, 40}, {40, 90}, {3, 1}, {0, 3},
+                               {3, 0}}) {
       Generator generator(1);
       const Tensor x = randn({2, m, n}, dtype, generator), unit = eye(std::min(m, n), dtype);
       const auto [q, r] = linalg::qr(x);
@@ -66,8 +67,9 @@ TEST_CASE("linalg: NaN and infinities stay in their matrix, and decompositions w
       Tensor broken = eye(3, float64);
       slice(reshape(broken, {9}), 0, place, place + 1).assign(full({}, bad, float64));
       const Tensor x = stack({eye(3, float64), broken});
-      for (const Tensor& y : {linalg::inv(x), linalg::solve(x, ones({3, 1}, float64)), linalg::det(x), linalg::slogdet(x).logabsdet, linalg::slogdet(x).sign,
-                              linalg::qr(x).q, linalg::qr(x).r}) {
+      for (const Tensor& y : {linalg::inv(x), linalg::solve(x, ones({3, 1}, float64)), linalg::det(x),
+                              linalg::slogdet(x).logabsdet, linalg::slogdet(x).sign, linalg::qr(x).q,
+                              linalg::qr(x).r}) {
         CHECK(!std::isnan(sum(select(y, 0, 0)).item<double>()));
         CHECK(all_nan(select(y, 0, 1)));
       }
@@ -90,11 +92,14 @@ TEST_CASE("linalg: singular matrices") {
   CHECK_THROWS_WITH_AS(sum(linalg::qr(Tensor(zeros({2, 2}).array(), true)).r).backward(),
                        doctest::Contains("linalg::qr, gradient: the matrix is singular"), LinAlgError);
   CHECK_THROWS_WITH_AS(linalg::solve(zeros({1, 2, 2}), ones({2, 3})),
-                       "linalg::solve: matrix 0 of the batch is singular\n  a  (1, 2, 2) float32\n  b  (1, 2, 3) float32", LinAlgError);
+                       "linalg::solve: matrix 0 of the batch is singular\n"
+                       "  a  (1, 2, 2) float32\n  b  (1, 2, 3) float32",
+                       LinAlgError);
 }
 
 TEST_CASE("linalg: matrices whose factors leave float64's range say so, and no inverse is made up") {
-  const Tensor large = tensor({{1e308, 1e308}, {-1e308, 1e308}}, float64), tiny = diag(tensor({1e-310, 1e-310}, float64));
+  const Tensor large = tensor({{1e308, 1e308}, {-1e308, 1e308}}, float64),
+      tiny = diag(tensor({1e-310, 1e-310}, float64));
   for (const Tensor& x : {large, tiny}) {
     CHECK_THROWS_AS(linalg::inv(x), LinAlgError);
     CHECK_THROWS_AS(linalg::solve(x, ones({2}, float64)), LinAlgError);
@@ -147,11 +152,13 @@ TEST_CASE("linalg: svd's and eigh's gradients for matrices of any scale") {
     const Tensor v = slice(linalg::eigh(x).vectors, -1, 0, 1);
     return sum(matmul(v, transpose(v, 0, 1)) * to(slice(weights, 0, 0, 3), x.dtype()));
   };
-  for (const auto& [dtype, scales] : {std::pair{float64, std::vector<double>{1e-170, 1e170}}, {float32, {1e-25, 1e25}}}) {
+  for (const auto& [dtype, scales] : {std::pair{float64, std::vector<double>{1e-170, 1e170}},
+                                      {float32, {1e-25, 1e25}}}) {
     for (const double scale : scales) {
       const Tensor x = base.detach(), scaled = to(x * scale, dtype);
       const auto relative = [&](const auto& f, const Tensor& at_one, const Tensor& at_scale) {
-        const Tensor exact = grad(f(at_one), {at_one})[0], found = to(grad(f(at_scale), {at_scale})[0], float64) * scale;
+        const Tensor exact = grad(f(at_one), {at_one})[0],
+            found = to(grad(f(at_scale), {at_scale})[0], float64) * scale;
         return farthest(exact, found) / max(abs(exact)).template item<double>();
       };
       const double near = dtype == float64 ? 1e-12 : 1e-5;

@@ -25,7 +25,8 @@ TEST_CASE("linear_cross_entropy: over several blocks of rows it is its compositi
   for (const bool some_ignored : {false, true}) {
     CAPTURE(some_ignored);
     if (some_ignored) targets = where(randint(0, 3, {rows}) == 0.0, full({rows}, 7, int64), targets);
-    const Tensor blockwise = linear_cross_entropy(x, w, b, targets, options), composed = cross_entropy(linear(x, w, b), targets, options);
+    const Tensor blockwise = linear_cross_entropy(x, w, b, targets, options),
+        composed = cross_entropy(linear(x, w, b), targets, options);
     CHECK(blockwise.item() == doctest::Approx(composed.item()).epsilon(1e-14));
     std::vector<Tensor> expected;
     (composed * 3).backward();
@@ -63,7 +64,9 @@ TEST_CASE("linear_cross_entropy: the same bits on one and two threads, right on 
     loss.backward();
     const std::vector<Tensor> now{loss.detach(), x.grad(), w.grad(), b.grad()};
     if (threads == 1) first = now;
-    for (std::size_t i = 0; i < now.size(); ++i) CHECK(largest_difference(now[i], first[i]) <= (threads <= 2 ? 0 : 1e-14));
+    for (std::size_t i = 0; i < now.size(); ++i) {
+      CHECK(largest_difference(now[i], first[i]) <= (threads <= 2 ? 0 : 1e-14));
+    }
     for (const Tensor& t : {x, w, b}) t.zero_grad();
   }
   set_num_threads(before);

@@ -1,5 +1,5 @@
-// Where the op table draws no inputs: at kinks, infinities and zeros. What is expected is what PyTorch 2.15 gives, unless a line
-// says otherwise.
+// Where the op table draws no inputs: at kinks, infinities and zeros. What is expected is what PyTorch 2.15 gives,
+// unless a line says otherwise.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -16,7 +16,9 @@ using Numbers = std::vector<double>;
 using Function = std::function<Tensor(const Tensor&)>;
 constexpr double inf = INFINITY, NaN = NAN;  // ::nan is a function
 
-Tensor given(const Numbers& x, DType dtype = float64) { return to(from_vector(x, {static_cast<std::int64_t>(x.size())}), dtype); }
+Tensor given(const Numbers& x, DType dtype = float64) {
+  return to(from_vector(x, {static_cast<std::int64_t>(x.size())}), dtype);
+}
 Numbers numbers(const Tensor& x) { return x.to_vector<double>(); }
 
 void check_same(const Numbers& got, const Numbers& want) {
@@ -48,7 +50,8 @@ bool differentiable_at(const Function& f, const Numbers& x) {
 
 }  // namespace
 
-TEST_CASE("ops at their edges: the padding row takes no part in gradients of gradients either, also when it is the first") {
+TEST_CASE(
+    "ops at their edges: the padding row takes no part in gradients of gradients either, also when it is the first") {
   const Tensor weight = given({1, 2, 3, 4, 5, 6});
   const auto of = [&](const std::vector<Tensor>& in) { return embedding(tensor({0, 2, 1, 0}), in[0], 0); };
   const Tensor table = Tensor(reshape(weight, {3, 2}).array().copy(), true);
@@ -57,36 +60,44 @@ TEST_CASE("ops at their edges: the padding row takes no part in gradients of gra
 }
 
 TEST_CASE("ops at their edges: steps, clamp and remainder") {
-  check_op("round", [](const Tensor& x) { return round(x); }, {0.5, 1.5, 2.5, -0.5, -1.5, -inf, NaN}, {0, 2, 2, 0, -2, -inf, NaN}, Numbers(7));
+  check_op("round", [](const Tensor& x) { return round(x); }, {0.5, 1.5, 2.5, -0.5, -1.5, -inf, NaN},
+           {0, 2, 2, 0, -2, -inf, NaN}, Numbers(7));
   check_op("floor", [](const Tensor& x) { return floor(x); }, {-0.5, 2, inf, NaN}, {-1, 2, inf, NaN}, Numbers(4));
   check_op("ceil", [](const Tensor& x) { return ceil(x); }, {-0.5, 2, -inf, NaN}, {0, 2, -inf, NaN}, Numbers(4));
   check_op("sign", [](const Tensor& x) { return sign(x); }, {-3, 0, 2, inf, NaN}, {-1, 0, 1, 1, 0}, Numbers(5));
 
   const Numbers x{-2, -1, 0, 1, 2, NaN, inf};
-  check_op("clamp", [](const Tensor& t) { return clamp(t, -1, 1); }, x, {-1, -1, 0, 1, 1, NaN, 1}, {0, 0, 1, 0, 0, 0, 0});
-  check_op("clamp, min > max", [](const Tensor& t) { return clamp(t, 1, -1); }, x, {-1, -1, -1, -1, -1, NaN, -1}, Numbers(7));
+  check_op("clamp",
+           [](const Tensor& t) { return clamp(t, -1, 1); }, x, {-1, -1, 0, 1, 1, NaN, 1}, {0, 0, 1, 0, 0, 0, 0});
+  check_op("clamp, min > max",
+           [](const Tensor& t) { return clamp(t, 1, -1); }, x, {-1, -1, -1, -1, -1, NaN, -1}, Numbers(7));
   check_op("clamp, NaN", [](const Tensor& t) { return clamp(t, NaN, 1); }, x, Numbers(7, NaN), Numbers(7));
 
-  check_op("remainder", [](const Tensor& t) { return remainder(t, 3); }, {5, -5, 0, 3, -3, inf, NaN}, {2, 1, 0, 0, 0, NaN, NaN}, Numbers(7, 1));
+  check_op("remainder", [](const Tensor& t) { return remainder(t, 3); }, {5, -5, 0, 3, -3, inf, NaN},
+           {2, 1, 0, 0, 0, NaN, NaN}, Numbers(7, 1));
   check_op("remainder by inf", [](const Tensor& t) { return remainder(t, inf); }, {1, -1}, {1, inf}, {1, 1});
   check_op("remainder by 0", [](const Tensor& t) { return remainder(t, 0); }, {1}, {NaN}, {1});
-  check_op("remainder of divisors", [](const Tensor& t) { return remainder(given({7, 7, -6}, t.dtype()), t); }, {3, -3, 2.5}, {1, -2, 1.5}, {-2, 3, 3});
-  CHECK(remainder(tensor<std::int64_t>({INT64_MIN, -7, 7}), tensor<std::int64_t>({-1, 3, -3})).to_vector<std::int64_t>() ==
-        std::vector<std::int64_t>{0, 2, -2});
+  check_op("remainder of divisors", [](const Tensor& t) { return remainder(given({7, 7, -6}, t.dtype()), t); },
+           {3, -3, 2.5}, {1, -2, 1.5}, {-2, 3, 3});
+  CHECK(remainder(tensor<std::int64_t>({INT64_MIN, -7, 7}),
+                  tensor<std::int64_t>({-1, 3, -3})).to_vector<std::int64_t>() == std::vector<std::int64_t>{0, 2, -2});
 }
 
 TEST_CASE("ops at their edges: accurate near 0, no overflow far from it") {
-  check_op("expm1", [](const Tensor& x) { return expm1(x); }, {1e-20, -1e-20, -1000, 1000}, {1e-20, -1e-20, -1, inf}, {1, 1, 0, inf});
+  check_op("expm1", [](const Tensor& x) { return expm1(x); }, {1e-20, -1e-20, -1000, 1000}, {1e-20, -1e-20, -1, inf},
+           {1, 1, 0, inf});
   check_op("log1p", [](const Tensor& x) { return log1p(x); }, {1e-20, -1e-20, -1}, {1e-20, -1e-20, -inf}, {1, 1, inf});
-  check_op("erf", [](const Tensor& x) { return erf(x); }, {1e-20, -1e4, 1e4, NaN}, {1e-20 * 2 / std::sqrt(std::acos(-1.0)), -1, 1, NaN},
-           {2 / std::sqrt(std::acos(-1.0)), 0, 0, NaN});
+  check_op("erf", [](const Tensor& x) { return erf(x); }, {1e-20, -1e4, 1e4, NaN},
+           {1e-20 * 2 / std::sqrt(std::acos(-1.0)), -1, 1, NaN}, {2 / std::sqrt(std::acos(-1.0)), 0, 0, NaN});
   check_op("softplus", [](const Tensor& x) { return softplus(x); }, {-1000, -1, 0, 20.5, 1000, NaN, -inf, inf},
-           {0, 0.31326168751822286, 0.6931471805599453, 20.5, 1000, NaN, 0, inf}, {0, 0.2689414213699951, 0.5, 1, 1, NaN, 0, 1});
-  check_op("softplus without threshold", [](const Tensor& x) { return softplus(x, 1, inf); }, {-1000, 1000, 3e38}, {0, 1000, 3e38}, {0, 1, 1});
+           {0, 0.31326168751822286, 0.6931471805599453, 20.5, 1000, NaN, 0, inf},
+           {0, 0.2689414213699951, 0.5, 1, 1, NaN, 0, 1});
+  check_op("softplus without threshold",
+           [](const Tensor& x) { return softplus(x, 1, inf); }, {-1000, 1000, 3e38}, {0, 1000, 3e38}, {0, 1, 1});
   check_op("elu", [](const Tensor& x) { return elu(x, 0.5); }, {-1000, -1, 0, 1, 1000, -inf, inf},
            {-0.5, -0.31606027941427883, 0, 1, 1000, -0.5, inf}, {0, 0.18393972058572117, 0.5, 1, 1, 0, 1});
-  check_op("leaky_relu", [](const Tensor& x) { return leaky_relu(x, 0.1); }, {-1000, 0, 1, NaN, -inf, inf}, {-100, 0, 1, NaN, -inf, inf},
-           {0.1, 0.1, 1, 0.1, 0.1, 1});
+  check_op("leaky_relu", [](const Tensor& x) { return leaky_relu(x, 0.1); }, {-1000, 0, 1, NaN, -inf, inf},
+           {-100, 0, 1, NaN, -inf, inf}, {0.1, 0.1, 1, 0.1, 0.1, 1});
   check_op("mish", mish, {-1000, -1, 0, 1, 25, 1000}, {0, -0.30340146137410895, 0, 0.8650983882673103, 25, 1000},
            {0, 0.059216755877395014, 0.6, 1.0490362200997922, 1, 1});
   check_op("hardswish", hardswish, {-4, -3, 0, 3, 4, 3e38, NaN}, {0, 0, 0, 3, 4, 3e38, NaN}, {0, 0, 0.5, 1, 1, 1, NaN});
@@ -117,7 +128,8 @@ TEST_CASE("ops at their edges: reductions") {
     check_op("norm of 0", [p](const Tensor& x) { return norm(x, p); }, {0, 0, 0}, {0}, {0, 0, 0});
   }
   check_op("norm, p = 1/2", [](const Tensor& x) { return norm(x, 0.5); }, {0, 3, -3}, {12}, {0, 2, -2});
-  check_op("norm, p = 3/2", [](const Tensor& x) { return norm(x, 1.5); }, {0, 3, -3}, {4.762203155904598}, {0, 0.7937005259840998, -0.7937005259840998});
+  check_op("norm, p = 3/2", [](const Tensor& x) { return norm(x, 1.5); }, {0, 3, -3}, {4.762203155904598},
+           {0, 0.7937005259840998, -0.7937005259840998});
   // PyTorch divides the gradient between equal extremes; here the first takes it, as in max
   check_op("norm, p = inf", [](const Tensor& x) { return norm(x, inf); }, {0, -3, 3}, {3}, {0, -1, 0});
   CHECK(norm(zeros({0})).item() == 0);
@@ -127,8 +139,8 @@ TEST_CASE("ops at their edges: reductions") {
   CHECK_FALSE(all(given({1, -0.0})).item<bool>());
 
   // PyTorch gives NaN for the gradient of -inf
-  check_op("logcumsumexp", [](const Tensor& x) { return logcumsumexp(x, 0); }, {-inf, -inf, 1, 2}, {-inf, -inf, 1, 2.313261687518223},
-           {0, 0, 1.2689414213699952, 0.7310585786300048});
+  check_op("logcumsumexp", [](const Tensor& x) { return logcumsumexp(x, 0); }, {-inf, -inf, 1, 2},
+           {-inf, -inf, 1, 2.313261687518223}, {0, 0, 1.2689414213699952, 0.7310585786300048});
   check_same(numbers(logcumsumexp(given({1, inf, -inf, inf}), 0)), {1, inf, inf, inf});
   check_same(numbers(logcumsumexp(given({1, NaN, 1}), 0)), {1, NaN, NaN});
   check_same(numbers(logcumsumexp(given({-1000, -1000, 1000}), 0)), {-1000, -1000 + std::log(2.0), 1000});
@@ -149,22 +161,26 @@ TEST_CASE("ops at their edges: order") {
 TEST_CASE("losses at their edges") {
   const auto none = Reduction::none;
   // at 0 and 1 the logarithm is -100, and the gradient is divided by 1e-12
-  check_op("binary_cross_entropy", [=](const Tensor& p) { return binary_cross_entropy(p, given({1, 0, 0, 1, 0.5}, p.dtype()), none); },
-           {0, 1, 0, 1, 0.5}, {100, 100, 0, 0, std::log(2.0)}, {-1e12, 1e12, 0, 0, 0});
+  check_op("binary_cross_entropy", [=](const Tensor& p) {
+    return binary_cross_entropy(p, given({1, 0, 0, 1, 0.5}, p.dtype()), none);
+  }, {0, 1, 0, 1, 0.5}, {100, 100, 0, 0, std::log(2.0)}, {-1e12, 1e12, 0, 0, 0});
   check_op("with logits",
-           [=](const Tensor& x) { return binary_cross_entropy_with_logits(x, given({1, 0, 0, 1, 0.5, 0, 1}, x.dtype()), {.reduction = none}); },
+           [=](const Tensor& x) {
+             return binary_cross_entropy_with_logits(x, given({1, 0, 0, 1, 0.5, 0, 1}, x.dtype()), {.reduction = none});
+           },
            {-1000, 1000, -1000, 1000, 0, -40, -3e38}, {1000, 1000, 0, 0, std::log(2.0), 4.248354255291589e-18, 3e38},
            {-1, 1, 0, 0, 0, 4.248354255291589e-18, -1});
-  check_op("kl_div", [=](const Tensor& x) { return kl_div(x, given({0.5, 0}, x.dtype()), {.reduction = none}); }, {-1, -2},
-           {0.5 * std::log(0.5) + 0.5, 0}, {-0.5, 0});
-  check_op("kl_div of targets", [=](const Tensor& t) { return kl_div(given({-1, -2}, t.dtype()), t, {.reduction = none}); }, {0.3, 0},
-           {0.3 * std::log(0.3) + 0.3, 0}, {std::log(0.3) + 2, 2});
-  check_op("huber", [=](const Tensor& x) { return huber(x, zeros_like(x), 2, none); }, {-3, -2, 0, 2, 3, NaN}, {4, 2, 0, 2, 4, NaN},
-           {-2, -2, 0, 2, 2, NaN});
-  check_op("smooth_l1", [=](const Tensor& x) { return smooth_l1(x, zeros_like(x), 2, none); }, {-3, -2, 0, 2, 3, inf}, {2, 1, 0, 1, 2, inf},
-           {-1, -1, 0, 1, 1, 1});
-  check_op("cosine_similarity", [](const Tensor& a) { return cosine_similarity(a, given({1, 2, 2}, a.dtype()), 0); }, {0, 0, 0}, {0},
-           {1e8 / 3, 2e8 / 3, 2e8 / 3});
+  check_op("kl_div", [=](const Tensor& x) { return kl_div(x, given({0.5, 0}, x.dtype()), {.reduction = none}); },
+           {-1, -2}, {0.5 * std::log(0.5) + 0.5, 0}, {-0.5, 0});
+  check_op("kl_div of targets", [=](const Tensor& t) {
+    return kl_div(given({-1, -2}, t.dtype()), t, {.reduction = none});
+  }, {0.3, 0}, {0.3 * std::log(0.3) + 0.3, 0}, {std::log(0.3) + 2, 2});
+  check_op("huber", [=](const Tensor& x) { return huber(x, zeros_like(x), 2, none); }, {-3, -2, 0, 2, 3, NaN},
+           {4, 2, 0, 2, 4, NaN}, {-2, -2, 0, 2, 2, NaN});
+  check_op("smooth_l1", [=](const Tensor& x) { return smooth_l1(x, zeros_like(x), 2, none); }, {-3, -2, 0, 2, 3, inf},
+           {2, 1, 0, 1, 2, inf}, {-1, -1, 0, 1, 1, 1});
+  check_op("cosine_similarity", [](const Tensor& a) { return cosine_similarity(a, given({1, 2, 2}, a.dtype()), 0); },
+           {0, 0, 0}, {0}, {1e8 / 3, 2e8 / 3, 2e8 / 3});
   CHECK(std::isnan(mse(zeros({0}), zeros({0})).item()));
   CHECK(mse(zeros({0, 3}), zeros({0, 3}), Reduction::sum).item() == 0);
 }
@@ -173,13 +189,17 @@ TEST_CASE("ctc: long sequences, impossible ones, and what has no gradient") {
   const std::int64_t frames = 1500, labels = 40, classes = 7;
   Generator generator(3);
   const Tensor scores = randn({frames, 2, classes}, float64, generator).set_requires_grad();
-  const Tensor targets = randint(1, classes, {2, labels}, generator), lengths = tensor({frames, frames - 100}), label_lengths = tensor({labels, labels});
-  const auto loss_of = [&](const Tensor& x) { return ctc(x, targets, lengths, label_lengths, {.reduction = Reduction::none}); };
+  const Tensor targets = randint(1, classes, {2, labels}, generator), lengths = tensor({frames, frames - 100}),
+      label_lengths = tensor({labels, labels});
+  const auto loss_of = [&](const Tensor& x) {
+    return ctc(x, targets, lengths, label_lengths, {.reduction = Reduction::none});
+  };
 
   const Tensor log_probs = log_softmax(scores, -1).detach().set_requires_grad();
   const Tensor loss = loss_of(log_probs);
   CHECK(all(isfinite(loss)).item<bool>());
-  CHECK(loss_of(to(log_probs.detach(), float32)).to_vector<double>()[0] == doctest::Approx(loss.to_vector<double>()[0]).epsilon(1e-6));
+  CHECK(loss_of(to(log_probs.detach(), float32)).to_vector<double>()[0] ==
+        doctest::Approx(loss.to_vector<double>()[0]).epsilon(1e-6));
   // Minus the gradient is a distribution over the symbols of each frame that counts, and 0 after those.
   const auto sums = numbers(sum(grad(sum(loss), {log_probs}, {}, {.retain_graph = true})[0], -1));
   for (std::int64_t t = 0; t < frames; ++t) {
@@ -210,7 +230,8 @@ TEST_CASE("attention: a mask without axes holds for all queries and keys") {
 TEST_CASE("attention: NaN in keys that nobody may attend changes nothing, however it is computed") {
   Generator generator(5);
   const auto values = [&] { return randn({2, 1, 3, 4}, float64, generator); };
-  const Tensor q = values(), k = values(), v = values(), padding = reshape(tensor({{true, true, false}, {true, false, false}}), {2, 1, 1, 3});
+  const Tensor q = values(), k = values(), v = values(),
+      padding = reshape(tensor({{true, true, false}, {true, false, false}}), {2, 1, 1, 3});
   const auto attend = [&](double hidden, int way) {
     const Tensor hide = unsqueeze(squeeze(logical_not(padding), -2), -1);
     const Tensor query = Tensor(q.array(), true), key = masked_fill(k, hide, hidden).set_requires_grad(),
@@ -247,16 +268,20 @@ TEST_CASE("cumsum, prod, prelu, kl_div: gradients at their edges") {
 }
 
 TEST_CASE("ops at their edges: squares that leave float32's range") {
-  const auto scaled = [](double scale, Function f) { return [=](const Tensor& x) { return f(x * scale) * (1 / scale); }; };
+  const auto scaled = [](double scale, Function f) {
+    return [=](const Tensor& x) { return f(x * scale) * (1 / scale); };
+  };
   for (const double scale : {1e25, 1e-25}) {
     check_op("norm", scaled(scale, [](const Tensor& x) { return norm(x); }), {3, -4, 0}, {5}, {0.6, -0.8, 0});
-    check_op("norm, p = 3", scaled(scale, [](const Tensor& x) { return norm(x, 3); }), {3, -4, 5}, {6}, {0.25, -4.0 / 9, 25.0 / 36});
+    check_op("norm, p = 3", scaled(scale, [](const Tensor& x) { return norm(x, 3); }), {3, -4, 5}, {6},
+             {0.25, -4.0 / 9, 25.0 / 36});
     check_op("stddev", scaled(scale, [](const Tensor& x) { return stddev(x, 0); }), {1, 2, 4}, {std::sqrt(7.0 / 3)},
              {-4 / std::sqrt(84.0), -1 / std::sqrt(84.0), 5 / std::sqrt(84.0)});
-    check_op("rms_norm", [=](const Tensor& x) { return rms_norm(x * scale, {}, 0); }, {3, 4}, {0.6 * std::sqrt(2), 0.8 * std::sqrt(2)},
-             {0.032 * std::sqrt(2), -0.024 * std::sqrt(2)});
+    check_op("rms_norm", [=](const Tensor& x) { return rms_norm(x * scale, {}, 0); }, {3, 4},
+             {0.6 * std::sqrt(2), 0.8 * std::sqrt(2)}, {0.032 * std::sqrt(2), -0.024 * std::sqrt(2)});
     check_op("cosine_similarity",
-             [=](const Tensor& x) { return cosine_similarity(x * scale, given({1, 2, 2}, x.dtype()) * scale, 0, 0); }, {3, 4, 0}, {11.0 / 15},
+             [=](const Tensor& x) { return cosine_similarity(x * scale, given({1, 2, 2}, x.dtype()) * scale, 0, 0); },
+             {3, 4, 0}, {11.0 / 15},
              {-8.0 / 375, 2.0 / 125, 2.0 / 15});
   }
   check_op("triplet_margin", scaled(1e25, [](const Tensor& x) {
@@ -273,43 +298,54 @@ TEST_CASE("ops at their edges: squares that leave float32's range") {
 
 TEST_CASE("ops at their edges: gradients of gradients are finite where the gradient is") {
   // d(sum of d(sum of f)/d(first))/d(second) of f(first, second)
-  const auto mixed = [](const std::function<Tensor(const Tensor&, const Tensor&)>& f, const Numbers& of, const Numbers& and_of, bool by_first) {
+  const auto mixed = [](const std::function<Tensor(const Tensor&, const Tensor&)>& f, const Numbers& of,
+                        const Numbers& and_of, bool by_first) {
     const Tensor a = given(of).set_requires_grad(), b = given(and_of).set_requires_grad();
     const Tensor g = grad(sum(f(a, b)), {by_first ? a : b}, {}, {.create_graph = true})[0];
     const Gradients second = grad(sum(g), {a, b});
     return std::vector<Numbers>{numbers(second[0]), second[1].defined() ? numbers(second[1]) : Numbers()};
   };
   const auto root_above_0 = [](const Tensor& x, const Tensor& w) { return where(x > 0, sqrt(x), zeros_like(x)) * w; };
-  check_op("sqrt where positive", [&](const Tensor& x) { return root_above_0(x, ones_like(x)); }, {0, 1, -1}, {0, 1, 0}, {0, 0.5, 0});
+  check_op("sqrt where positive",
+           [&](const Tensor& x) { return root_above_0(x, ones_like(x)); }, {0, 1, -1}, {0, 1, 0}, {0, 0.5, 0});
   check_same(mixed(root_above_0, {0, 1, -1, 4}, {1, 1, 1, 0}, true)[0], {0, -0.25, 0, 0});
-  check_same(mixed(root_above_0, {0, 1, -1, 4}, {1, 1, 1, 0}, true)[1], {0, 0.5, 0, 0.25});  // a weight of 0 hides nothing
+  // a weight of 0 hides nothing
+  check_same(mixed(root_above_0, {0, 1, -1, 4}, {1, 1, 1, 0}, true)[1], {0, 0.5, 0, 0.25});
 
   const auto power = [](const Tensor& x, const Tensor& e) { return pow(x, e); };
   check_same(mixed(power, {0, 1, 0, 1, 0, 1, 4}, {0, 0, 1, 1, 2, 2, 0.5}, true)[0], {0, 0, 0, 0, 2, 2, -1.0 / 32});
   check_same(mixed(power, {2, 4}, {0, 0.5}, true)[1], {0.5, 0.5 + 0.25 * std::log(4.0)});
   check_same(mixed(power, {0, 0, 0, 2}, {0, 1, 2, 0}, false)[0], {0, 0, 0, 0.5});
   check_same(mixed(power, {0, 0, 0, 2}, {0, 1, 2, 0}, false)[1], {0, 0, 0, std::log(2.0) * std::log(2.0)});
-  check_op("pow of several exponents", [](const Tensor& x) { return pow(x, given({0, 1, 2}, x.dtype())); }, {3}, {1, 3, 9}, {7});
-  check_op("exponents of one number", [](const Tensor& e) { return pow(full({}, 0, e.dtype()), e); }, {0, 1, -1}, {1, 0, inf}, {0, 0, -inf});
-  check_op("pow of exponent 0", [](const Tensor& x) { return pow(x, zeros_like(x)); }, {0, NaN, inf, -2}, {1, 1, 1, 1}, {0, 0, 0, 0});
+  check_op("pow of several exponents",
+           [](const Tensor& x) { return pow(x, given({0, 1, 2}, x.dtype())); }, {3}, {1, 3, 9}, {7});
+  check_op("exponents of one number",
+           [](const Tensor& e) { return pow(full({}, 0, e.dtype()), e); }, {0, 1, -1}, {1, 0, inf}, {0, 0, -inf});
+  check_op("pow of exponent 0",
+           [](const Tensor& x) { return pow(x, zeros_like(x)); }, {0, NaN, inf, -2}, {1, 1, 1, 1}, {0, 0, 0, 0});
 
-  const auto cross_entropy_of_two = [](const Tensor& p, const Tensor& t) { return binary_cross_entropy(p, t, Reduction::none); };
+  const auto cross_entropy_of_two = [](const Tensor& p, const Tensor& t) {
+    return binary_cross_entropy(p, t, Reduction::none);
+  };
   check_same(mixed(cross_entropy_of_two, {0, 1, 0.5}, {0, 1, 0.5}, false)[0], {-1, -1, -4});
   check_op("binary_cross_entropy of targets",
-           [=](const Tensor& t) { return binary_cross_entropy(given({0, 1, 0.25}, t.dtype()), t, Reduction::none); }, {0, 1, 0.5},
+           [=](const Tensor& t) { return binary_cross_entropy(given({0, 1, 0.25}, t.dtype()), t, Reduction::none); },
+           {0, 1, 0.5},
            {0, 0, -0.5 * std::log(0.1875)}, {100, -100, std::log(3.0)});
 }
 
 TEST_CASE("ops at their edges: settings that float32 rounds to 0, and huge views") {
   for (const double beta : {1e-50, 1e-40}) {
-    check_op("smooth_l1", [=](const Tensor& x) { return smooth_l1(x, zeros_like(x), beta, Reduction::none); }, {-3, 0, 2}, {3, 0, 2}, {-1, 0, 1});
+    check_op("smooth_l1", [=](const Tensor& x) { return smooth_l1(x, zeros_like(x), beta, Reduction::none); },
+             {-3, 0, 2}, {3, 0, 2}, {-1, 0, 1});
   }
   const Tensor endless = expand(ones({1}), {INT64_MAX});
   CHECK(slice(endless, 0, 0, INT64_MAX, 2).size(0) == std::int64_t{1} << 62);
   CHECK(slice(endless, 0, 1, INT64_MAX, INT64_MAX).size(0) == 1);
 
   const std::int64_t huge = std::int64_t{1} << 50;
-  for (const Function& f : {Function([](const Tensor& x) { return flip(x, 1); }), Function([](const Tensor& x) { return roll(x, {1}, {1}); }),
+  for (const Function& f : {Function([](const Tensor& x) { return flip(x, 1); }),
+                            Function([](const Tensor& x) { return roll(x, {1}, {1}); }),
                             Function([](const Tensor& x) { return repeat(x, {1, 2}); }),
                             Function([](const Tensor& x) { return repeat_interleave(x, 2, 1); })}) {
     const Tensor nothing = zeros({0, huge}).set_requires_grad(), y = f(nothing);

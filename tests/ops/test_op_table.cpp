@@ -49,7 +49,8 @@ double tolerance(Accuracy accuracy, DType dtype, double want, double magnitude) 
   const bool narrow = dtype == float32;
   switch (accuracy) {
     case Accuracy::exact: return 0;
-    case Accuracy::elementwise: return narrow ? 4 * std::max(0x1p-23 * std::abs(want), 0x1p-149) : 1e-12 * std::abs(want);
+    case Accuracy::elementwise: return narrow ? 4 * std::max(0x1p-23 * std::abs(want), 0x1p-149)
+                                              : 1e-12 * std::abs(want);
     case Accuracy::reduction: return (narrow ? 2e-6 : 1e-12) * magnitude;
     case Accuracy::normalised: return (narrow ? 2e-6 : 1e-12) * std::max(1.0, std::abs(want));
   }
@@ -91,7 +92,8 @@ Seen check_values(const OpCase& row, const Tensors& xs, const Outputs& ys, const
         seen.add(0, std::abs(got[i] - expected) / allowed);
         continue;
       }
-      FAIL_CHECK("output " << k << ", element " << i << " is " << got[i] << ", the reference " << expected << ", off by "
+      FAIL_CHECK("output " << k << ", element " << i << " is " << got[i] << ", the reference " << expected
+                 << ", off by "
                            << std::abs(got[i] - expected) << ", allowed " << allowed);
       return seen;
     }
@@ -161,7 +163,8 @@ double check_gradients(const OpCase& row, Layout layout, bool twice) {
     }
     return joined(row.f(xs));
   };
-  INFO(row.title() << std::string(twice ? ", gradient of the gradient" : ", gradient") << ", layout " << name_of(layout));
+  INFO(row.title() << std::string(twice ? ", gradient of the gradient" : ", gradient") << ", layout "
+       << name_of(layout));
   const GradCheck check = twice ? gradgradcheck(f, leaves) : gradcheck(f, leaves);
   INFO(check.message);
   CHECK(check.ok);
@@ -195,7 +198,8 @@ TEST_CASE("op table: every op that a header declares has its row, and no row an 
   CHECK(ops.count("topk") + ops.count("unique") + ops.count("meshgrid") + ops.count("linalg::svd") == 4);
   for (const auto& op : ops) CHECK_MESSAGE(rejected.count(op) == 1, "no row for " << op);
   // Of these only an undefined operand is wrong, or a boolean one.
-  const std::map<std::string, std::size_t> fewer{{"contiguous", 1}, {"nonzero", 1}, {"unique", 1}, {"to", 1}, {"zeros_like", 1}, {"ones_like", 1}, {"neg", 2}};
+  const std::map<std::string, std::size_t> fewer{{"contiguous", 1}, {"nonzero", 1}, {"unique", 1}, {"to", 1},
+                                                 {"zeros_like", 1}, {"ones_like", 1}, {"neg", 2}};
   for (const auto& [op, count] : rejected) {
     CHECK_MESSAGE(ops.count(op) == 1, op << " is not declared");
     const std::size_t needed = fewer.count(op) ? fewer.at(op) : 3;
@@ -215,7 +219,8 @@ TEST_CASE("op table: values") {
 
 // scripts/list_checks.sh prints it.
 TEST_CASE("op table: listed" * doctest::skip()) {
-  fmt::print("| op | numbers | float64 | float32 | gradient | gradient of it | refused |\n|---|---|---|---|---|---|---|\n");
+  fmt::print(
+      "| op | numbers | float64 | float32 | gradient | gradient of it | refused |\n|---|---|---|---|---|---|---|\n");
   std::size_t refused = 0;
   Seen all;
   for (const auto& row : table()) {
@@ -224,12 +229,13 @@ TEST_CASE("op table: listed" * doctest::skip()) {
       const bool has = row.differentiable && (row.twice || !twice) && has_floating_input(row);
       return has ? fmt::format("{:.2g}", check_gradients(row, Layout::contiguous, twice)) : "-";
     };
-    fmt::print("| {} | {} | {:.2g} | {:.2g} | {} | {} | {} |\n", row.title(), wide.numbers + narrow.numbers, wide.worst, narrow.worst,
-               gradient(false), gradient(true), row.rejected.size());
+    fmt::print("| {} | {} | {:.2g} | {:.2g} | {} | {} | {} |\n", row.title(), wide.numbers + narrow.numbers, wide.worst,
+               narrow.worst, gradient(false), gradient(true), row.rejected.size());
     all.add(wide.numbers + narrow.numbers, std::max(wide.worst, narrow.worst));
     refused += row.rejected.size();
   }
-  fmt::print("\n{} ops in {} rows, {} numbers, {} refused inputs\n", declared_ops().size(), table().size(), all.numbers, refused);
+  fmt::print("\n{} ops in {} rows, {} numbers, {} refused inputs\n", declared_ops().size(), table().size(), all.numbers,
+             refused);
 }
 
 // Edge case 20: transposed, sliced and expanded inputs give what their copies give, to the bit.

@@ -1,4 +1,5 @@
-// What PyTorch's figures do not say of the optimisers: the edge cases 57 to 60, 71, 77 and 78 of the catalogue, and their state.
+// What PyTorch's figures do not say of the optimisers: the edge cases 57 to 60, 71,
+// 77 and 78 of the catalogue, and their state.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -8,7 +9,8 @@
 #include "optim/optim.h"
 
 using namespace gradus;
-using optim::Adam, optim::AdamW, optim::SGD, optim::Optimizer, optim::State, optim::clip_grad_norm, optim::clip_grad_value;
+using optim::Adam, optim::AdamW, optim::SGD, optim::Optimizer, optim::State, optim::clip_grad_norm,
+    optim::clip_grad_value;
 
 namespace {
 
@@ -124,10 +126,11 @@ TEST_CASE("optimisers: C60: schedules have a rate for every step, and nothing is
     for (const std::int64_t warmup : {0, 1, 10, 20}) {
       CAPTURE(step);
       CAPTURE(warmup);
-      for (const double rate : {optim::Noam{.d_model = 512, .warmup = warmup}(step), optim::InverseSqrt{.peak = 1, .warmup = warmup}(step),
-                                optim::Cosine{.peak = 1, .total = 10, .warmup = warmup}(step), optim::Cosine{.peak = 1, .total = 0}(step),
-                                optim::Linear{.peak = 1, .total = 10, .warmup = warmup}(step), optim::Linear{.peak = 1, .total = 0}(step),
-                                optim::Step{.initial = 1, .every = warmup}(step)}) {
+      for (const double rate : {
+             optim::Noam{.d_model = 512, .warmup = warmup}(step), optim::InverseSqrt{.peak = 1, .warmup = warmup}(step),
+             optim::Cosine{.peak = 1, .total = 10, .warmup = warmup}(step), optim::Cosine{.peak = 1, .total = 0}(step),
+             optim::Linear{.peak = 1, .total = 10, .warmup = warmup}(step), optim::Linear{.peak = 1, .total = 0}(step),
+             optim::Step{.initial = 1, .every = warmup}(step)}) {
         CHECK(std::isfinite(rate));
         CHECK(rate >= 0);
         CHECK(rate <= 1);
@@ -137,7 +140,8 @@ TEST_CASE("optimisers: C60: schedules have a rate for every step, and nothing is
   CHECK(optim::Cosine{.peak = 1, .total = 10, .last = 0.25}(99) == 0.25);
   CHECK(optim::Linear{.peak = 1, .total = 10, .last = 0.25}(10) == 0.25);
   CHECK(optim::Linear{.peak = 1, .total = 10, .warmup = 4}(2) == 0.5);
-  CHECK(optim::Noam{.d_model = 512, .warmup = 4000}(4000) == doctest::Approx(6.987712429686844e-4));  // its peak: (512 * 4000)^-0.5
+  // its peak: (512 * 4000)^-0.5
+  CHECK(optim::Noam{.d_model = 512, .warmup = 4000}(4000) == doctest::Approx(6.987712429686844e-4));
 }
 
 TEST_CASE("optimisers: D71: a parameter without a gradient is left alone: no decay, no moments, no step counted") {
@@ -178,8 +182,8 @@ TEST_CASE("optimisers: a model of another dtype than its moments is refused by n
   for (const auto& p : parameters(model)) p.set_grad(ones_like(p));
   const auto before = values_of(model);
   CHECK_THROWS_WITH_AS(adam.step(),
-                       "Adam: parameter first.weight is float64 now, its moments are float32: make a new optimiser after "
-                       "to(model, dtype)",
+                       "Adam: parameter first.weight is float64 now, its moments are float32: make a new optimiser "
+                       "after to(model, dtype)",
                        DTypeError);
   CHECK(values_of(model) == before);
 }

@@ -56,7 +56,8 @@ TEST_CASE("PyTorch: clipping") {
     for (const auto& [field, p] : named_parameters(model)) p.set_grad(select(all.at("gradients." + field), 0, 99));
   };
   fill();
-  CHECK(optim::clip_grad_norm(parameters(model), 0.5) == doctest::Approx(all.at("clip_norm.norm").item()).epsilon(1e-6));
+  CHECK(optim::clip_grad_norm(parameters(model), 0.5) ==
+        doctest::Approx(all.at("clip_norm.norm").item()).epsilon(1e-6));
   reference::check_close(model.a.grad(), all.at("clip_norm.a"), 1e-6);
   reference::check_close(model.b.grad(), all.at("clip_norm.b"), 1e-6);
   fill();

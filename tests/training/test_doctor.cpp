@@ -11,13 +11,15 @@ using namespace gradus;
 namespace {
 
 enum class Ill {
-  no, gradient, unused, no_effect, sees_future, mean_of_all_steps, pads_attended, pads_counted, batch_mean, place_in_batch, dead, mute, cache, random, nan,
+  no, gradient, unused, no_effect, sees_future, mean_of_all_steps, pads_attended, pads_counted, batch_mean,
+  place_in_batch, dead, mute, cache, random, nan,
 };
 
 // max(x, 0) whose gradient is a thousandth too large, or right.
 Tensor my_relu(const Tensor& x, double factor) {
   const Tensor y = relu(x.detach());
-  return record("my_relu", y.array(), {x}, [y, factor](const Tensor& g) { return where(y > 0, g * factor, zeros_like(g)); });
+  return record("my_relu", y.array(), {x},
+                [y, factor](const Tensor& g) { return where(y > 0, g * factor, zeros_like(g)); });
 }
 
 // A language model with one layer, and with one of many faults.
@@ -40,7 +42,9 @@ struct Mini {
     h = h + attention(h, h, h, attend);
     if (ill == Ill::mean_of_all_steps) h = h + mean(h, {1}, true);
     if (ill == Ill::batch_mean) h = h - mean(h, {0}, true);
-    if (ill == Ill::place_in_batch) h = h + reshape(arange(0, static_cast<double>(ids.size(0)), 1, h.dtype()), {-1, 1, 1});
+    if (ill == Ill::place_in_batch) {
+      h = h + reshape(arange(0, static_cast<double>(ids.size(0)), 1, h.dtype()), {-1, 1, 1});
+    }
     if (ill == Ill::random) h = gradus::dropout(h, 0.1);
     Tensor inner = up(norm(h));
     if (ill == Ill::dead) inner = inner - 100;
@@ -73,9 +77,12 @@ DoctorReport see(const Mini& model, bool causal = true) {
 }
 
 // Is there a finding of this check that says both?
-bool found(const std::vector<Finding>& list, const std::string& check, const std::string& where, const std::string& what) {
+bool found(const std::vector<Finding>& list, const std::string& check, const std::string& where,
+           const std::string& what) {
   for (const Finding& f : list) {
-    if (f.check == check && f.where.find(where) != std::string::npos && f.what.find(what) != std::string::npos) return true;
+    if (f.check == check && f.where.find(where) != std::string::npos && f.what.find(what) != std::string::npos) {
+      return true;
+    }
   }
   for (const Finding& f : list) MESSAGE(f.check << " | " << f.where << " | " << f.what);
   MESSAGE("missing: " << check << " | " << where << " | " << what);
@@ -124,10 +131,13 @@ TEST_CASE("doctor: a clean Transformer passes, whatever its norms and ties") {
                                     .decoder_layers = 2, .norm_first = norm_first, .max_length = 16,
                                     .tie = norm_first ? models::Tie::all : models::Tie::none};
     const Tensor source = tensor({{3, 4, 5, 6, 2}, {2, 6, 0, 0, 0}, {7, 8, 9, 2, 0}});
-    const Tensor target = tensor({{1, 4, 3, 8}, {1, 5, 12, 0}, {1, 9, 0, 0}}), labels = tensor({{4, 3, 8, 2}, {5, 12, 2, 0}, {9, 2, 0, 0}});
+    const Tensor target = tensor({{1, 4, 3, 8}, {1, 5, 12, 0}, {1, 9, 0, 0}}),
+        labels = tensor({{4, 3, 8, 2}, {5, 12, 2, 0}, {9, 2, 0, 0}});
     using M = models::Transformer;
     const DoctorReport report = doctor(
-        model, {source, target, labels}, [](const M& m, const auto& in) { return m.loss(in[0], in[1], in[2], {.ignore_index = 0}); },
+        model, {source, target, labels}, [](const M& m, const auto& in) {
+          return m.loss(in[0], in[1], in[2], {.ignore_index = 0});
+        },
         {.logits = [](const M& m, const auto& in) { return m(in[0], in[1]); },
          .cached = [](const M& m, const auto& in) {
            const auto decoding = m.decoding(in[0]);
@@ -157,7 +167,8 @@ TEST_CASE("doctor finds a wrong gradient, by parameter") {
   const DoctorReport report = ill(Ill::gradient);
   CHECK(found(report.findings, "gradients", "up.weight", "differences give"));
   CHECK(found(report.findings, "gradients", "words.weight", "differences give"));
-  for (const Finding& f : report.findings) CHECK(f.where.rfind("down", 0) == std::string::npos);  // it lies behind the fault
+  // it lies behind the fault
+  for (const Finding& f : report.findings) CHECK(f.where.rfind("down", 0) == std::string::npos);
   CHECK(only(report, "gradients"));
 }
 
@@ -200,7 +211,8 @@ TEST_CASE("doctor finds pads that are attended, averaged or counted") {
   CHECK(found(report.findings, "padding", "attention.out_proj (sum)", "the logits: two more pads move it"));
   report = ill(Ill::pads_counted);
   CHECK(found(report.findings, "padding", "", "are padded targets counted"));
-  CHECK(found(report.notes, "gradients", "words.weight", "in rows whose gradient is 0"));  // of the pad: cut by padding_idx
+  // of the pad: cut by padding_idx
+  CHECK(found(report.notes, "gradients", "words.weight", "in rows whose gradient is 0"));
   CHECK(only(report, "padding"));
 }
 
@@ -222,7 +234,8 @@ TEST_CASE("doctor finds dead units, a model that can't learn, a wrong cache") {
   report = ill(Ill::cache);
   CHECK(found(report.findings, "cache", "", "departs at step 3"));
   CHECK(only(report, "cache"));
-  report = doctor(Mini{}, {tensor({{1, 4, 3}, {1, 5, 8}})}, [](const Mini& m, const auto& in) { return mean(abs(m(in[0]))); },
+  report = doctor(Mini{}, {tensor({{1, 4, 3}, {1, 5, 8}})},
+                  [](const Mini& m, const auto& in) { return mean(abs(m(in[0]))); },
                   {.logits = [](const Mini& m, const auto& in) { return m(in[0]); },
                    .cached = [](const Mini& m, const auto& in) { return slice(m(in[0]), 1, 0, 2); }});
   CHECK(found(report.findings, "cache", "", "must have the shape of the others, (2, 3, 11), but are (2, 2, 11)"));
@@ -267,7 +280,8 @@ struct Adapted {
 };
 }  // namespace
 
-TEST_CASE("doctor: a gradient that is 0 at first only, as A's of a fresh LoRA, is a note; one that stays 0 is a finding") {
+TEST_CASE(
+    "doctor: a gradient that is 0 at first only, as A's of a fresh LoRA, is a note; one that stays 0 is a finding") {
   manual_seed(14);
   Adapted model;
   const auto examine = [&] {

@@ -13,8 +13,8 @@ using namespace gradus;
 namespace {
 
 enum class Fault {
-  none, transposed, mask_inverted, mask_forgotten, causal, unscaled, scaled_by_model, relu, silu, tanh, sigmoid, quick_gelu, nothing,
-  no_residual, no_scale, backward,
+  none, transposed, mask_inverted, mask_forgotten, causal, unscaled, scaled_by_model, relu, silu, tanh, sigmoid,
+  quick_gelu, nothing, no_residual, no_scale, backward,
 };
 
 // tests/reference/make_parity.py has its original.
@@ -68,8 +68,8 @@ struct Small {
 };
 
 ParityReport see(const Small& model, double tolerance = 1e-4) {
-  return parity(model, "tests/reference/parity_small.safetensors", [](const Small& m, const auto& in) { return m(in[0], in[1]); },
-                {.tolerance = tolerance});
+  return parity(model, "tests/reference/parity_small.safetensors",
+                [](const Small& m, const auto& in) { return m(in[0], in[1]); }, {.tolerance = tolerance});
 }
 
 // Does the report name this layer and a cause that says all of this?
@@ -84,8 +84,9 @@ void check(const ParityReport& report, const std::string& first, std::initialize
 }
 
 models::Transformer transformer(bool norm_first) {
-  return models::Transformer{.source_vocabulary = 13, .d_model = 8, .heads = 2, .d_ff = 16, .encoder_layers = 1, .decoder_layers = 1,
-                             .norm_first = norm_first, .final_norm = true, .max_length = 16, .tie = models::Tie::all};
+  return models::Transformer{.source_vocabulary = 13, .d_model = 8, .heads = 2, .d_ff = 16, .encoder_layers = 1,
+                             .decoder_layers = 1, .norm_first = norm_first, .final_norm = true, .max_length = 16,
+                             .tie = models::Tie::all};
 }
 ParityReport see(const models::Transformer& model, const std::string& recorded) {
   return parity(model, "tests/reference/parity_" + recorded + ".safetensors",
@@ -122,7 +123,8 @@ TEST_CASE("parity: Transformers agree, post-norm and pre-norm") {
 TEST_CASE("parity finds eps, the flavour of gelu, and another activation") {
   Small model;
   model.norm.eps = 1e-3;
-  check(see(model), "norm", {"in norm: PyTorch computes a layer norm with eps 1e-05, the model a layer norm with eps 0.001"});
+  check(see(model), "norm",
+        {"in norm: PyTorch computes a layer norm with eps 1e-05, the model a layer norm with eps 0.001"});
   Small flavour;
   flavour.mlp.l1.kind = GeluKind::tanh;
   check(see(flavour, 2e-5), "mlp.1", {"in mlp.1: PyTorch computes gelu (erf), the model gelu (tanh)"});
@@ -140,9 +142,11 @@ TEST_CASE("parity finds every activation that it knows") {
 }
 
 TEST_CASE("parity finds scores that are scaled otherwise") {
-  const std::string right = "PyTorch computes attention with the model's mask, the model attention with the model's mask, ";
+  const std::string right =
+      "PyTorch computes attention with the model's mask, the model attention with the model's mask, ";
   check(see(Small{.fault = Fault::unscaled}), "attention", {(right + "scores not divided by √(d/h)").c_str()});
-  check(see(Small{.fault = Fault::scaled_by_model}), "attention", {(right + "scores divided by √d of the whole model").c_str()});
+  check(see(Small{.fault = Fault::scaled_by_model}), "attention",
+        {(right + "scores divided by √d of the whole model").c_str()});
 }
 
 TEST_CASE("parity finds masks: inverted, forgotten, causal") {
@@ -168,7 +172,8 @@ TEST_CASE("parity finds residuals, scales and orders of norms") {
   check(see(Small{.fault = Fault::no_scale}), "result", {"the result is 0.5 times the model's: a scale"});
   auto unscaled = transformer(false);
   unscaled.scale_embeddings = false;
-  check(see(unscaled, "post_norm"), "encoder.layers.0.self_attn", {"of source_embedding more", "a scale of 2.8284 (√8)"});
+  check(see(unscaled, "post_norm"), "encoder.layers.0.self_attn",
+        {"of source_embedding more", "a scale of 2.8284 (√8)"});
   check(see(transformer(true), "post_norm"), "encoder.layers.0.self_attn",
         {"PyTorch runs encoder.layers.0.self_attn before encoder.layers.0.norm1", "norm_first"});
   check(see(transformer(false), "pre_norm"), "encoder.layers.0.norm1",
@@ -199,12 +204,14 @@ TEST_CASE("parity: a weight kept transposed is loaded and said; names may be tra
     return name.rfind("wide", 0) == 0 ? "table" + name.substr(4) : name;
   };
   const ParityReport report = parity(Renamed{}, "tests/reference/parity_small.safetensors",
-                                     [](const Renamed& m, const auto& in) { return m.table(m.first(in[0])); }, {.rename = ours});
+                                     [](const Renamed& m, const auto& in) { return m.table(m.first(in[0])); },
+                                     {.rename = ours});
   INFO(report.text());
   CHECK(report.weights.at(0) == "table.weight is (8, 12), PyTorch's is the transpose of it, (12, 8)");
   CHECK(report.weights.size() > 10);
   CHECK(report.layers.size() == 3);
   CHECK(report.layers[0].name == "first");
   CHECK(report.first == "first");
-  CHECK_THROWS_AS(parity(Renamed{}, "tests/reference/layers.safetensors", [](const Renamed& m, const auto& in) { return m.first(in[0]); }), FileError);
+  CHECK_THROWS_AS(parity(Renamed{}, "tests/reference/layers.safetensors",
+                         [](const Renamed& m, const auto& in) { return m.first(in[0]); }), FileError);
 }

@@ -13,7 +13,8 @@ using namespace gradus;
 namespace {
 
 enum class Fault {
-  none, gate_order, no_bias_hh, no_bias_ih, no_biases, gru_biases_exchanged, gru_gate_order, kernel_transposed, kernel_flipped, no_bias,
+  none, gate_order, no_bias_hh, no_bias_ih, no_biases, gru_biases_exchanged, gru_gate_order, kernel_transposed,
+  kernel_flipped, no_bias,
 };
 
 struct Recurrents {
@@ -72,7 +73,8 @@ struct Convolutions {
     Tensor kernel = conv2.weight;
     if (fault == Fault::kernel_transposed) kernel = transpose(kernel, 2, 3);
     if (fault == Fault::kernel_flipped) kernel = flip(kernel, {2, 3});
-    const Tensor y = fault == Fault::no_bias ? conv2d(h, kernel, {}, {.stride = 2, .padding = 1}) : conv2.apply(h, kernel);
+    const Tensor y = fault == Fault::no_bias ? conv2d(h, kernel, {}, {.stride = 2, .padding = 1})
+                                             : conv2.apply(h, kernel);
     return head(mean(relu(y), {2, 3}));
   }
 };
@@ -121,7 +123,8 @@ TEST_CASE("parity finds gates in another order, biases that are missing or excha
   check(see(Recurrents{.fault = Fault::no_bias_hh}), "lstm",
         "in lstm: PyTorch computes an LSTM of gates i, f, g, o, the model an LSTM of gates i, f, g, o, "
         "without bias_hh");
-  const std::string right = "in lstm: PyTorch computes an LSTM of gates i, f, g, o, the model an LSTM of gates i, f, g, o, ";
+  const std::string right =
+      "in lstm: PyTorch computes an LSTM of gates i, f, g, o, the model an LSTM of gates i, f, g, o, ";
   check(see(Recurrents{.fault = Fault::no_bias_ih}), "lstm", right + "without bias_ih");
   check(see(Recurrents{.fault = Fault::no_biases}), "lstm", right + "without biases");
   check(see(Recurrents{.fault = Fault::gru_gate_order}), "gru",

@@ -2,8 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
+#include <cmath>
 #include <iterator>
 #include <sstream>
+#include <thread>
 
 #include "framework/losses.h"
 #include "framework/recompute.h"
@@ -18,7 +21,9 @@ TEST_CASE("profile: counts the products of a step and names its ops") {
   profile.mark("between");
   CHECK(profile.flops() == 3 * (2 * 8 * 7 * 5 + 2 * 8 * 3 * 7));
   const std::string table = profile.table();
-  for (const char* op : {"\nlinear ", "\nmatmul ", "\nrelu ", "\nsum ", "\nbetween ", "\nrest "}) CHECK(("\n" + table).find(op) != std::string::npos);
+  for (const char* op : {"\nlinear ", "\nmatmul ", "\nrelu ", "\nsum ", "\nbetween ", "\nrest "}) {
+    CHECK(("\n" + table).find(op) != std::string::npos);
+  }
   CHECK(table.find("transpose") == std::string::npos);  // ran inside a backward: part of it
   {
     const NoGrad guard;
@@ -65,6 +70,46 @@ TEST_CASE("profile: the table counts calls, and has rates where products are kno
   REQUIRE(words("sum").size() == 5);
   CHECK(words("sum")[1] == "3");
   CHECK(words("between")[1] == "2");
+}
+
+TEST_CASE("profile: the table's times, shares and rates agree, the longest op is first, what is left is the rest") {
+  const Tensor x = randn({256, 256}), w = randn({256, 256}).set_requires_grad();
+  const double once = 2 * 256 * 256 * 256;
+  Profile profile;
+  sum(linear(x, w)).backward();
+  std::this_thread::sleep_for(std::chrono::milliseconds(3));
+  profile.mark("between");
+  std::istringstream table(profile.table());
+  std::string line, op;
+  std::getline(table, line);  // the heads
+  const auto agrees = [](double rate, double flops, double ms) {  // both are rounded
+    return rate >= flops / 1e6 / (ms + 0.0005) - 0.5 && rate <= flops / 1e6 / (ms - 0.0005) + 0.5;
+  };
+  double total = 0, before = HUGE_VAL;
+  std::vector<std::pair<double, double>> shares;  // milliseconds, percent
+  while (std::getline(table, line)) {
+    INFO(line);
+    double calls, forward, backward = 0, share, forward_rate, backward_rate;
+    std::istringstream in(line);
+    if (in >> op; op != "rest") in >> calls;
+    in >> forward;
+    if (op != "rest") in >> backward;
+    in >> share;
+    total += forward + backward;
+    shares.emplace_back(forward + backward, share);
+    CHECK(forward >= 0);
+    CHECK((op == "rest" || forward + backward <= before));
+    before = forward + backward;
+    if (op == "linear") {
+      in.ignore(1);  // %
+      in >> forward_rate >> backward_rate;
+      CHECK(agrees(forward_rate, once, forward));
+      CHECK(agrees(backward_rate, 2 * once, backward));
+    }
+    if (op == "between") CHECK((forward >= 3 && backward == 0));
+  }
+  CHECK(shares.size() == 4);  // linear, sum, between, rest
+  for (const auto& [ms, share] : shares) CHECK(std::abs(share - 100 * ms / total) < 0.2);
 }
 
 TEST_CASE("profile: what a checkpoint computes again counts again, in nested ones too") {

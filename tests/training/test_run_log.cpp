@@ -103,10 +103,10 @@ TEST_CASE("run log: TensorBoard's records, byte for byte") {
   using namespace std::string_literals;
   // 2: step 300; 5: summary { 1: value { 1: tag, 2: simple value 1.5f } }
   CHECK(all[1].substr(9) == "\x10\xac\x02\x2a\x0b\x0a\x09\x0a\x02"s + "ab" + "\x15\x00\x00\xc0\x3f"s);
-  // 2: step 7; 5 { 1 { 1: tag, 8: tensor { 1: string type, 2: shape { 2: { 1: 1 } }, 8: text }, 9 { 1 { 1: "text" } } } }
-  CHECK(
-      all[2].substr(9) ==
-      "\x10\x07\x2a\x1d\x0a\x1b\x0a\x01t\x42\x0c\x08\x07\x12\x04\x12\x02\x08\x01\x42\x02hi\x4a\x08\x0a\x06\x0a\x04text"s);
+  // 2: step 7; 5 { 1 { 1: tag, 8: tensor { 1: string type, 2: shape { 2: { 1: 1 } }, 8: text },
+  //                    9 { 1 { 1: "text" } } } }
+  CHECK(all[2].substr(9) == "\x10\x07\x2a\x1d\x0a\x1b\x0a\x01t\x42\x0c\x08\x07\x12\x04\x12\x02\x08\x01"
+                            "\x42\x02hi\x4a\x08\x0a\x06\x0a\x04text"s);
 }
 
 TEST_CASE("run log: what can't be written is lost, and nothing else happens (E89)") {
