@@ -37,6 +37,7 @@ struct Product {
   T* c;
   Size ldc;
   const T* bias = nullptr;  // (n), added to each row of C
+  bool tiles = false;       // multiplied on the tile unit
 };
 
 template <class T>
@@ -136,21 +137,33 @@ void multiply_by_tiles(const Product<float>& g) {
       part.b += p * b_row + j * b_col;
       if (p > 0) part.beta = 1;
       amx::pack(part.k, part.n, part.b, b_row, b_col, *packed);
-      for (Size i = 0; i < g.m; i += amx::most_rows) {
-        part.m = std::min(amx::most_rows, g.m - i);
-        part.a = g.a + i * a_row + p * a_col;
-        part.c = g.c + i * g.ldc + j;
-        if (!amx::multiply(part.m, part.n, part.k, g.alpha, part.a, a_row, a_col, *packed, part.beta, part.c, g.ldc)) multiply_by_library(part);
+      const auto rows_from = [&](Size i, Size m) {
+        Product<float> some = part;
+        some.m = m, some.a = g.a + i * a_row + p * a_col, some.c = g.c + i * g.ldc + j;
+        return some;
+      };
+      for (Size i = 0, done; i < g.m; i += done + amx::most_rows) {
+        const Product<float> rest = rows_from(i, g.m - i);
+        done = amx::multiply(rest.m, rest.n, rest.k, g.alpha, rest.a, a_row, a_col, *packed, rest.beta, rest.c, g.ldc);
+        if (done < rest.m) multiply_by_library(rows_from(i + done, std::min(rest.m - done, amx::most_rows)));
       }
     }
+}
+
+// Whether tiles are quicker: to cut a number takes as long as 36 multiplications, or 60 when it must be transposed. A's are used n times,
+// B's m times. Asked of whole products, so that the bits do not depend on how they are shared out.
+template <class T>
+bool for_tiles(const Product<T>& g) {
+  constexpr Size direct = 36, transposed = 60, least_depth = 32;
+  if (sizeof(T) != 4 || !use_tiles() || g.k < least_depth || work(g) < 4e5) return false;
+  return g.m * g.n >= (g.trans_a ? transposed : direct) * g.m + (g.trans_b ? transposed : direct) * g.n;
 }
 
 // One product on one thread: the caller is inside a parallel loop, or the product is too small to be shared out.
 template <class T>
 void multiply_piece(const Product<T>& g) {
   if constexpr (sizeof(T) == 4) {
-    // To cut one number takes as long as 24 multiplications: A's are used n times, B's m times.
-    if (use_tiles() && work(g) >= 2e5 && g.k >= 32 && g.m * g.n >= 48 * (g.m + g.n)) return multiply_by_tiles(g);
+    if (g.tiles) return multiply_by_tiles(g);
   }
   multiply_by_library(g);
 }
@@ -208,13 +221,14 @@ void multiply_by_depth(const Product<T>& g, Size parts) {
 }
 
 template <class T>
-void multiply(const Product<T>& g) {
+void multiply(Product<T> g) {
   // Two vectors: BLAS adds the terms up one after the other, and rounding errors with them.
   if (g.m == 1 && g.n == 1 && (!g.trans_a || g.lda == 1) && (g.trans_b || g.ldb == 1)) {
     const T product = static_cast<T>(g.alpha * tables<T>().vector.dot(g.k, g.a, g.b));
     *g.c = g.beta == 0 ? product : product + g.beta * *g.c;
     return add_bias(g);
   }
+  g.tiles = for_tiles(g);
   if (const Size parts = parts_of_depth(g); parts > 1) return multiply_by_depth(g, parts), add_bias(g);
   const Cut piece = cut(g);
   const Size across = (g.m + piece.rows - 1) / piece.rows, along = (g.n + piece.columns - 1) / piece.columns;

@@ -197,34 +197,38 @@ void pack(Size k, Size n, const float* b, Size row_step, Size col_step, Packed& 
   out.largest = exponent(largest);
 }
 
-bool multiply(Size m, Size n, Size k, float alpha, const float* a, Size row_step, Size col_step, const Packed& b, float beta, float* c,
-              Size ldc) {
+Size multiply(Size m, Size n, Size k, float alpha, const float* a, Size row_step, Size col_step, const Packed& b, float beta, float* c, Size ldc) {
   alignas(64) unsigned char tiles[6 * most_rows * most_depth];
   alignas(64) float room[2][edge * edge];
-  Halves largest{};
-  unsigned char* to = tiles;
-  for (Size p = 0; p < k; p += step)
-    for (Size row = 0; row < m; row += edge, to += parts * tile_bytes) {
-      const float* from = a + row * row_step + p * col_step;
-      fetch(from + most_rows * row_step, row_step, col_step);
-      cut_tile(rows_of(from, row_step, col_step, m - row, k - p, room[0]),
-               rows_of(from + edge * col_step, row_step, col_step, m - row, k - p - edge, room[1]), to, largest);
-    }
-  if (!fit(exponent(largest), b.largest)) return false;
-
-  const TileShapes shapes;
-  asm volatile("" ::: "memory");  // the intrinsics do not say that they read memory: what was stored before must be there
-  _tile_loadconfig(&shapes);
   const Size steps = (k + step - 1) / step;
-  const unsigned char* panel = b.tiles;
-  for (Size j = 0; j < n; j += 2 * edge) {
-    const Size columns = smaller(2 * edge, n - j);
-    const bool two = columns > edge;
-    (m > edge ? two ? block<2, 2> : block<2, 1> : two ? block<1, 2> : block<1, 1>)(m, columns, steps, alpha, tiles, panel, beta, c + j, ldc);
-    panel += steps * (two ? 2 : 1) * parts * tile_bytes;
+  const TileShapes shapes;
+  asm volatile("" ::"r"(&shapes) : "memory");  // the intrinsics do not say that they read memory
+  _tile_loadconfig(&shapes);
+  Size done = 0;
+  for (; done < m; done += most_rows) {
+    const Size rows = smaller(most_rows, m - done);
+    Halves largest{};
+    unsigned char* to = tiles;
+    for (Size p = 0; p < k; p += step)
+      for (Size row = 0; row < rows; row += edge, to += parts * tile_bytes) {
+        const float* from = a + (done + row) * row_step + p * col_step;
+        fetch(from + most_rows * row_step, row_step, col_step);
+        cut_tile(rows_of(from, row_step, col_step, rows - row, k - p, room[0]),
+                 rows_of(from + edge * col_step, row_step, col_step, rows - row, k - p - edge, room[1]), to, largest);
+      }
+    if (!fit(exponent(largest), b.largest)) break;
+    asm volatile("" ::"r"(tiles) : "memory");
+    const unsigned char* panel = b.tiles;
+    for (Size j = 0; j < n; j += 2 * edge) {
+      const Size columns = smaller(2 * edge, n - j);
+      const bool two = columns > edge;
+      const auto product = rows > edge ? two ? block<2, 2> : block<2, 1> : two ? block<1, 2> : block<1, 1>;
+      product(rows, columns, steps, alpha, tiles, panel, beta, c + done * ldc + j, ldc);
+      panel += steps * (two ? 2 : 1) * parts * tile_bytes;
+    }
   }
   _tile_release();
-  return true;
+  return smaller(done, m);
 }
 
 }  // namespace gradus::kernels::amx
@@ -234,7 +238,9 @@ bool multiply(Size m, Size n, Size k, float alpha, const float* a, Size row_step
 namespace gradus::kernels::amx {
 bool available() { return false; }
 void pack(std::int64_t, std::int64_t, const float*, std::int64_t, std::int64_t, Packed&) {}
-bool multiply(std::int64_t, std::int64_t, std::int64_t, float, const float*, std::int64_t, std::int64_t, const Packed&, float, float*,
-              std::int64_t) { return false; }
+std::int64_t multiply(std::int64_t, std::int64_t, std::int64_t, float, const float*, std::int64_t, std::int64_t, const Packed&, float, float*,
+                      std::int64_t) {
+  return 0;
+}
 }  // namespace gradus::kernels::amx
 #endif
