@@ -28,19 +28,29 @@ void for_each_pair(Size n, std::uint64_t seed, std::uint64_t block, F f) {
 // 53 bits in [0, 1)
 double unit(std::uint32_t a, std::uint32_t b) { return ((a >> 5) * 67108864.0 + (b >> 6)) / 9007199254740992.0; }
 
+template <class T>
+T scale_of(double p) { return p < 1 ? static_cast<T>(1 / (1 - p)) : T(0); }
+
 }  // namespace
 
 template <class T>
-void dropout(Size n, const T* x, double p, std::uint64_t seed, std::uint64_t block, T* y) {
+void dropout(Size n, const T* x, double p, std::uint64_t seed, std::uint64_t block, T* y, std::uint8_t* kept) {
   const auto threshold = static_cast<std::uint32_t>(std::min(p * 4294967296.0, 4294967295.0));
-  const T scale = p < 1 ? static_cast<T>(1 / (1 - p)) : T(0);
   parallel_for(n, grain, [&](Size begin, Size end) {
-    if (p >= 1) {
-      std::fill(y + begin, y + end, T(0));  // no draw is large enough
+    if (p >= 1) {  // no draw is large enough
+      std::fill(y + begin, y + end, T(0));
+      std::fill(kept + begin / 8, kept + kept_bytes(end), std::uint8_t{0});
     } else {
-      tables<T>().dropout(end - begin, x + begin, threshold, scale, seed, block + static_cast<std::uint64_t>(begin / 4),
-                          y + begin);
+      tables<T>().dropout(end - begin, x + begin, threshold, scale_of<T>(p), seed, block + static_cast<std::uint64_t>(begin / 4),
+                          y + begin, kept + begin / 8);
     }
+  });
+}
+
+template <class T>
+void dropout_kept(Size n, const T* x, double p, const std::uint8_t* kept, T* y) {
+  parallel_for(n, grain, [&](Size begin, Size end) {
+    tables<T>().keep(end - begin, x + begin, kept + begin / 8, scale_of<T>(p), y + begin);
   });
 }
 
@@ -60,8 +70,10 @@ void fill_normal(Size n, double mean, double deviation, std::uint64_t seed, std:
   });
 }
 
-template void dropout(Size, const float*, double, std::uint64_t, std::uint64_t, float*);
-template void dropout(Size, const double*, double, std::uint64_t, std::uint64_t, double*);
+template void dropout(Size, const float*, double, std::uint64_t, std::uint64_t, float*, std::uint8_t*);
+template void dropout(Size, const double*, double, std::uint64_t, std::uint64_t, double*, std::uint8_t*);
+template void dropout_kept(Size, const float*, double, const std::uint8_t*, float*);
+template void dropout_kept(Size, const double*, double, const std::uint8_t*, double*);
 template void fill_uniform(Size, double, double, std::uint64_t, std::uint64_t, float*);
 template void fill_uniform(Size, double, double, std::uint64_t, std::uint64_t, double*);
 template void fill_normal(Size, double, double, std::uint64_t, std::uint64_t, float*);

@@ -33,7 +33,7 @@ struct VectorKernels {
   T (*reduce_min)(std::int64_t n, const T* x);            // +inf for n = 0
 };
 
-// The table of the best instruction set of this machine, or of the one named by GRADUS_ISA (baseline, avx2, avx512;
+// The table of the best instruction set of this machine, or of the one named by GRADUS_ISA (baseline, avx2, avx512, amx;
 // ignored if the machine lacks it). T: float, double.
 template <class T>
 const VectorKernels<T>& vector_kernels();

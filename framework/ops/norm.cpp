@@ -75,14 +75,19 @@ Tensor rms_norm(const Tensor& x, const Tensor& weight, double eps) {
 
 namespace {
 
-// x masked by what the stream drew, scaled: linear in x, so it is its own gradient.
-Tensor dropped(const Tensor& x, double p, Generator::State stream) {
-  const Array in = x.array().contiguous();
-  Array y = Array::empty(x.shape(), x.dtype());
-  dispatch_float("dropout", x.dtype(), [&]<class T>() {
-    kernels::dropout(in.numel(), in.data<T>(), p, stream.seed, stream.offset / 4, y.mutable_data<T>());
+std::uint8_t* bits(Array& kept) { return reinterpret_cast<std::uint8_t*>(kept.mutable_data<bool>()); }
+const std::uint8_t* bits(const Array& kept) { return reinterpret_cast<const std::uint8_t*>(kept.data<bool>()); }
+
+// y, which is x / (1 - p) where `kept` has a bit: linear in x, so that its gradient is the same of the gradient.
+Tensor recorded(const Tensor& x, const Array& y, double p, const Array& kept) {
+  return record("dropout", y, {x}, [=](const Tensor& g) {
+    const Array in = g.array().contiguous();
+    Array dx = Array::empty(g.shape(), g.dtype());
+    dispatch_float("dropout", g.dtype(), [&]<class T>() {
+      kernels::dropout_kept(in.numel(), in.data<T>(), p, bits(kept), dx.mutable_data<T>());
+    });
+    return recorded(g, dx, p, kept);
   });
-  return record("dropout", y, {x}, [=](const Tensor& g) { return dropped(g, p, stream); });
 }
 
 }  // namespace
@@ -91,7 +96,13 @@ Tensor dropout(const Tensor& x, double p, bool training, Generator& generator) {
   require_float("dropout", {{"x", x}});
   if (!(p >= 0 && p <= 1)) throw ConfigError(fmt::format("dropout: the probability is {}, must be in [0, 1]", p));
   if (!training || p == 0) return x;
-  return dropped(x, p, generator.reserve(x.numel()));
+  const auto stream = generator.reserve(x.numel());
+  const Array in = x.array().contiguous();
+  Array y = Array::empty(x.shape(), x.dtype()), kept = Array::empty({kernels::kept_bytes(x.numel())}, boolean);
+  dispatch_float("dropout", x.dtype(), [&]<class T>() {
+    kernels::dropout(in.numel(), in.data<T>(), p, stream.seed, stream.offset / 4, y.mutable_data<T>(), bits(kept));
+  });
+  return recorded(x, y, p, kept);
 }
 
 }  // namespace gradus

@@ -30,7 +30,11 @@ TEST_CASE_TEMPLATE("kernels: dropout follows the stream, for any instruction set
         }
         const auto y = same_for_all_threads([&] {
           std::vector<T> out(x.size());
-          dropout<T>(n, x.data(), p, seed, block, out.data());
+          std::vector<std::uint8_t> kept(static_cast<std::size_t>(kept_bytes(n)), 0xaa);
+          dropout<T>(n, x.data(), p, seed, block, out.data(), kept.data());
+          std::vector<T> again(x.size());  // as the gradient does
+          dropout_kept<T>(n, x.data(), p, kept.data(), again.data());
+          CHECK(again == out);
           return out;
         });
         CHECK(difference(y, ry) <= tolerance<T>);
@@ -38,7 +42,8 @@ TEST_CASE_TEMPLATE("kernels: dropout follows the stream, for any instruction set
   });
   const std::vector<T> nan(100, NAN);
   std::vector<T> y(100);
-  dropout<T>(100, nan.data(), 1, 1, 0, y.data());
+  std::vector<std::uint8_t> kept(kept_bytes(100));
+  dropout<T>(100, nan.data(), 1, 1, 0, y.data(), kept.data());
   CHECK(y == std::vector<T>(100, T(0)));
 }
 

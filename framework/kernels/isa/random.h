@@ -54,18 +54,62 @@ inline void philox_fill(std::uint64_t seed, std::uint64_t first, std::int64_t bl
   }
 }
 
-// y[i] = kept ? x[i] * scale : 0; kept: draw i of the stream >= threshold.
+// Bit i: draws[i] >= threshold, for 16 draws
+GRADUS_INLINE std::uint32_t kept_of(const std::uint32_t* draws, std::uint32_t threshold) {
+  std::uint32_t bits = 0;
+#pragma GCC unroll 16
+  for (int i = 0; i < 16; i += lanes<std::uint32_t>) {
+    const auto kept = load(draws + i) >= threshold;
+#if defined(__AVX512F__)
+    bits = _mm512_movepi32_mask(__m512i(kept));
+#elif defined(__AVX2__)
+    bits |= std::uint32_t(_mm256_movemask_ps(__m256(kept))) << i;
+#elif defined(__SSE2__)
+    bits |= std::uint32_t(_mm_movemask_ps(__m128(kept))) << i;
+#else
+    for (int j = 0; j < lanes<std::uint32_t>; ++j) bits |= std::uint32_t(kept[j] & 1) << (i + j);
+#endif
+  }
+  return bits;
+}
+
 template <class T>
-void dropout_run(std::int64_t n, const T* x, std::uint32_t threshold, T scale, std::uint64_t seed, std::uint64_t block, T* y) {
+struct LaneBits {
+  using Index = decltype(Vec<T>{} == Vec<T>{});
+  Index bit;
+  LaneBits() {
+    for (int i = 0; i < lanes<T>; ++i) bit[i] = 1 << i;
+  }
+};
+
+// y[i] = bit i of kept ? x[i] * scale : 0
+template <class T>
+void keep_run(std::int64_t n, const T* x, const std::uint8_t* kept, T scale, T* y) {
+  constexpr int w = lanes<T>;
+  const LaneBits<T> lane;
+  std::int64_t i = 0;
+  for (; i + w <= n; i += w) {
+    int bits = kept[i / 8] >> (i % 8);
+    if constexpr (w == 16) bits |= kept[i / 8 + 1] << 8;
+    store(y + i, (lane.bit & bits) != 0 ? load(x + i) * scale : Vec<T>{});
+  }
+  for (; i < n; ++i) y[i] = (kept[i / 8] >> (i % 8) & 1) != 0 ? x[i] * scale : T(0);
+}
+
+// kept: a bit for each element, rounded up to whole pairs of bytes: draw i of the stream >= threshold. y as above.
+template <class T>
+void dropout_run(std::int64_t n, const T* x, std::uint32_t threshold, T scale, std::uint64_t seed, std::uint64_t block, T* y,
+                 std::uint8_t* kept) {
   constexpr std::int64_t run = 256;
-  std::uint32_t draws[run];
-  for (std::int64_t begin = 0; begin < n; begin += run, block += run / 4) {
+  std::uint32_t draws[run] = {};
+  for (std::int64_t begin = 0; begin < n; begin += run, block += run / 4, kept += run / 8) {
     const std::int64_t m = smaller(run, n - begin);
     philox_fill(seed, block, (m + 3) / 4, draws);
-    const T* in = x + begin;
-    T* out = y + begin;
-#pragma omp simd
-    for (std::int64_t i = 0; i < m; ++i) out[i] = draws[i] >= threshold ? in[i] * scale : T(0);
+    for (std::int64_t i = 0; i < m; i += 16) {
+      const std::uint32_t bits = kept_of(draws + i, threshold);
+      kept[i / 8] = std::uint8_t(bits), kept[i / 8 + 1] = std::uint8_t(bits >> 8);
+    }
+    keep_run(m, x + begin, kept, scale, y + begin);
   }
 }
 

@@ -37,8 +37,9 @@ struct Tables {
                             T uniform, T own);
 
   // isa/random.h
-  void (*dropout)(std::int64_t n, const T* x, std::uint32_t threshold, T scale, std::uint64_t seed,
-                  std::uint64_t block, T* y);
+  void (*dropout)(std::int64_t n, const T* x, std::uint32_t threshold, T scale, std::uint64_t seed, std::uint64_t block, T* y,
+                  std::uint8_t* kept);
+  void (*keep)(std::int64_t n, const T* x, const std::uint8_t* kept, T scale, T* y);
   void (*adam)(std::int64_t n, T* p, const T* g, T* m, T* v, T keep, T l2, T one_minus_beta1, T beta2,
                T one_minus_beta2, T root_correction2, T eps, T step);
 

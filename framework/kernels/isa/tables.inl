@@ -29,6 +29,7 @@ const Tables<T>& make_table(const char* isa) {
       .softmax_part = softmax_part_rows<T>,
       .softmax_part_grad = softmax_part_grad_rows<T>,
       .dropout = dropout_run<T>,
+      .keep = keep_run<T>,
       .adam = adam_run<T>,
       .attention_scratch = attention_scratch<T>,
       .attention_forward = attention_forward_head<T>,
