@@ -24,15 +24,16 @@ bool is_private(const Tensor& g) {
   return g.use_count() == 1 && g.array().storage().use_count() == 1 && g.array().is_contiguous();
 }
 
-// Adds g into sum, in place where nobody else can see it: an observer would.
-void accumulate(Tensor& sum, const Tensor& g, bool create_graph) {
+// Adds g into sum, in place where nobody else can see one of them: an observer would.
+void accumulate(Tensor& sum, Tensor g, bool create_graph) {
   if (!sum.defined()) {
-    sum = g;
-  } else if (!create_graph && !observed() && is_private(sum)) {
+    sum = std::move(g);
+  } else if (create_graph || observed() || !(is_private(sum) || is_private(g))) {
+    sum = sum + g;
+  } else {
+    if (!is_private(sum)) std::swap(sum, g);
     Array a = sum.array();
     add_in_place(a, g.array());
-  } else {
-    sum = sum + g;
   }
 }
 
@@ -144,10 +145,19 @@ class Walk {
   // A freed op does not know any more where it led; but only to what is older.
   bool may_have_led_on(const Node& node) const { return node.freed && !node.is_leaf() && node.number > oldest_target_; }
 
-  void deliver(const NodePtr& node, const Tensor& g) {
+  void deliver(const NodePtr& node, Tensor g) {
     auto& slot = (node->is_leaf() ? leaves_ : pending_)[node->number];
     slot.first = node;
-    accumulate(slot.second, g, options_.create_graph);
+    accumulate(slot.second, std::move(g), options_.create_graph);
+  }
+
+  // For Self: what has been delivered to a node, if an op may add to it.
+  Array sum_so_far(const NodePtr& node) const {
+    if (!node || options_.create_graph || observed()) return {};
+    const auto& slots = node->is_leaf() ? leaves_ : pending_;
+    const auto slot = slots.find(node->number);
+    if (slot == slots.end() || !is_private(slot->second.second)) return {};
+    return slot->second.second.array();
   }
 
   // g is complete. False: nobody asked for it, and it may lack what came by other paths.
@@ -184,7 +194,7 @@ class Walk {
     }
     node->check_versions();
     Observer::notify_backward({node->op, *node, g, nullptr});
-    const Gradients grads = gradients_of(node, g, wanted);
+    Gradients grads = gradients_of(node, g, wanted);
     Observer::notify_backward({node->op, *node, g, &grads});
     g = Tensor();
     bool fits = grads.size() <= node->inputs.size();
@@ -193,13 +203,13 @@ class Walk {
       throw GradientError(fmt::format("{}: backward returned {} gradients for {} inputs", node->op, grads.size(),
                                       node->inputs.size()));
     }
-    deliver_all(node->op, node->inputs, grads, wanted);
+    deliver_all(node->op, node->inputs, std::move(grads), wanted);
     if (!options_.retain_graph) node->release();
   }
 
   Gradients gradients_of(const NodePtr& node, const Tensor& g, std::uint64_t wanted) {
     try {
-      return node->backward(g, Self(node, wanted));
+      return node->backward(g, Self(node, wanted, [&](std::size_t i) { return sum_so_far(node->inputs[i]); }));
     } catch (...) {
       const Gradients none;
       Observer::notify_backward({node->op, *node, g, &none});
@@ -207,7 +217,7 @@ class Walk {
     }
   }
 
-  void deliver_all(const char* op, const std::vector<NodePtr>& inputs, const Gradients& grads, std::uint64_t wanted) {
+  void deliver_all(const char* op, const std::vector<NodePtr>& inputs, Gradients grads, std::uint64_t wanted) {
     for (std::size_t i = 0; i < grads.size(); ++i) {
       if (!inputs[i] || !grads[i].defined() || (i < 64 && !(wanted >> i & 1))) continue;
       const Node& input = *inputs[i];
@@ -217,7 +227,7 @@ class Walk {
                                         grads[i].shape().str(), name(grads[i].dtype()), input.shape.str(),
                                         name(input.dtype)));
       }
-      deliver(inputs[i], fits ? grads[i] : sum_to(grads[i], input.shape));
+      deliver(inputs[i], fits ? std::move(grads[i]) : sum_to(grads[i], input.shape));
     }
   }
 

@@ -14,14 +14,20 @@ using Gradients = std::vector<Tensor>;
 // What a backward lambda may ask of the op it belongs to.
 class Self {
  public:
-  Self(const std::shared_ptr<Node>& node, std::uint64_t wanted) : node_(node), wanted_(wanted) {}
+  using Sums = std::function<Array(std::size_t input)>;
+  Self(const std::shared_ptr<Node>& node, std::uint64_t wanted, const Sums& sums)
+      : node_(node), wanted_(wanted), sums_(sums) {}
   // The op's own output as a tensor of the graph (a lambda captures the output's Array, never its Tensor: a cycle).
   Tensor operator()(const Array& output) const { return Tensor(output, node_); }
   bool needs(std::size_t input) const;  // does anybody want this input's gradient?
+  // What came to this input by other paths, contiguous, for a lambda that would rather add to it in place: then it
+  // returns an undefined gradient. Undefined where there is nothing yet, or somebody sees it.
+  Array sum_so_far(std::size_t input) const { return sums_(input); }
 
  private:
   const std::shared_ptr<Node>& node_;
   std::uint64_t wanted_;  // a bit for each of the first 64 inputs
+  const Sums& sums_;
 };
 
 using BackwardFunction = std::function<Gradients(const Tensor& g, const Self& self)>;

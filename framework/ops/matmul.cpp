@@ -104,6 +104,16 @@ Tensor as_rows(const Tensor& x) {
 // gᵀ x without a copy for either: the gradient of linear's weight, (out, in).
 Tensor weight_gradient(const Tensor& g, const Tensor& x) { return matmul(transpose(as_rows(g), 0, 1), as_rows(x)); }
 
+// sum += a b, or aᵀ b, of rows
+void add_product(Array sum, bool trans_a, const Tensor& rows_a, const Tensor& rows_b) {
+  const Array a = rows_a.array().contiguous(), b = rows_b.array().contiguous();
+  const std::int64_t lda = a.shape()[1], n = b.shape()[1], k = b.shape()[0], m = trans_a ? lda : a.shape()[0];
+  dispatch_float("linear", sum.dtype(), [&]<class T>() {
+    kernels::gemm<T>(trans_a, false, m, n, k, T(1), a.data<T>(), std::max<std::int64_t>(lda, 1), b.data<T>(),
+                     std::max<std::int64_t>(n, 1), T(1), sum.mutable_data<T>(), std::max<std::int64_t>(n, 1));
+  });
+}
+
 }  // namespace
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
@@ -128,8 +138,16 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
     kernels::gemm<T>(false, true, m, n, k, T(1), in.data<T>(), std::max<std::int64_t>(k, 1), w.data<T>(),
                      std::max<std::int64_t>(k, 1), T(0), out, n, row.defined() ? row.data<T>() : nullptr);
   });
-  const auto dx = [weight, from = x.shape()](const Tensor& g) { return reshape(matmul(as_rows(g), weight), from); };
-  const auto dw = [x](const Tensor& g) { return weight_gradient(g, x); };
+  const auto dx = [weight, from = x.shape()](const Tensor& g, const Self& self) {
+    const Array sum = self.sum_so_far(0);
+    if (!sum.defined()) return reshape(matmul(as_rows(g), weight), from);
+    return add_product(sum, false, as_rows(g), weight), Tensor();
+  };
+  const auto dw = [x](const Tensor& g, const Self& self) {
+    const Array sum = self.sum_so_far(1);
+    if (!sum.defined()) return weight_gradient(g, x);
+    return add_product(sum, true, as_rows(g), as_rows(x)), Tensor();
+  };
   if (!bias.defined()) return record("linear", y, {x, weight}, dx, dw);
   return record("linear", y, {x, weight, bias}, dx, dw, [](const Tensor& g) { return sum(as_rows(g), 0); });
 }
