@@ -65,6 +65,23 @@ struct RightSide {
   }
 };
 
+// x[j] = -inf where m[j] is false. Rows are often shorter than a vector: the compiler's loop would go one by one.
+template <class T>
+GRADUS_INLINE void forbid(std::int64_t n, const bool* m, T* x) {
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+  if constexpr (sizeof(T) == 4) {
+    for (std::int64_t j = 0; j < n; j += 16) {
+      const __mmask16 there = n - j >= 16 ? __mmask16(0xffff) : __mmask16((1u << (n - j)) - 1);
+      const __mmask16 forbidden = there & ~_mm_cmpgt_epi8_mask(_mm_maskz_loadu_epi8(there, m + j), __m128i{});
+      _mm512_mask_storeu_ps(x + j, forbidden, __m512(Vec<float>{} - infinity<float>));
+    }
+    return;
+  }
+#endif
+#pragma omp simd
+  for (std::int64_t j = 0; j < n; ++j) x[j] = m[j] ? x[j] : -infinity<T>;
+}
+
 // One head: its slices of the arguments, and the rows and keys of the current tile.
 template <class T>
 struct Head {
@@ -98,12 +115,8 @@ struct Head {
       for (std::int64_t j = end < 0 ? 0 : smaller(end, keys); j < pitch; ++j) x[j] = -infinity<T>;
       if (mask == nullptr) continue;
       const bool* m = mask + (row + r) * a.mask_t + key * a.mask_s;
-      if (a.mask_s == 1) {
-#pragma omp simd
-        for (std::int64_t j = 0; j < keys; ++j) x[j] = m[j] ? x[j] : -infinity<T>;
-      } else {
-        for (std::int64_t j = 0; j < keys; ++j) x[j] = m[j * a.mask_s] ? x[j] : -infinity<T>;
-      }
+      if (a.mask_s == 1) forbid(keys, m, x);
+      else for (std::int64_t j = 0; j < keys; ++j) x[j] = m[j * a.mask_s] ? x[j] : -infinity<T>;
     }
   }
 
