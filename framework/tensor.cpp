@@ -123,6 +123,7 @@ void Tensor::assign(const Tensor& values) const {
 }
 
 void Tensor::set_array(Array array) const {
+  if (!array.defined()) reject_undefined();
   if (!is_leaf()) throw GradientError("set_array: this tensor is the result of an op; only leaves can be exchanged");
   if (impl().node) {
     if (!is_float(array.dtype())) reject_dtype("set_array", "a floating-point array for a learned tensor", array.dtype());
