@@ -12,7 +12,7 @@ using State = std::map<std::string, Tensor>;
 // What every optimiser shares. It holds handles of the parameters, so moving the model never invalidates it; a tensor that is
 // given twice (tied weights) is updated once. A step is all or nothing: when any gradient holds a NaN or an infinity, no
 // parameter and no moment changes, and the step is counted as skipped. Parameters without a gradient are left alone.
-// DTypeError when a parameter's dtype was changed after its first step: its moments are of the old one.
+// DTypeError or ShapeError when a parameter's dtype or shape was changed after its first step: its moments are of the old one.
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
