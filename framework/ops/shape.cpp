@@ -228,7 +228,7 @@ Tensor stack(const std::vector<Tensor>& xs, std::int64_t axis) {
   normalize_axis("stack", axis, {{"first", xs.front()}}, 1);
   std::vector<Tensor> rows;
   for (const auto& x : xs) {
-    require_defined("stack", {{"first", xs.front()}, {"other", x}});
+    require_same_dtype("stack", {{"first", xs.front()}, {"other", x}});
     require(x.shape() == xs.front().shape(), "stack", "all shapes must be equal", {{"first", xs.front()}, {"other", x}});
     rows.push_back(unsqueeze(x, axis));
   }

@@ -91,6 +91,7 @@ TEST_CASE("errors: every operand is shown") {
   check_said<AxisError>("softmax", {"x  (2, 3) float32"}, [] { return softmax(x(), 2); });
   check_said<AxisError>("gather", both, [&] { return gather(x(), 7, nine); });
   check_said<AxisError>("cat", {"(2, 3) float32"}, [] { return cat({x(), x()}, 2); });
+  check_said<DTypeError>("stack", {"(2, 3) float32", "(2, 3) int64"}, [] { return stack({x(), ones({2, 3}, int64)}); });
   check_said<AxisError>("transpose", {"(2, 3) float32"}, [] { return transpose(x(), 0, 2); });
   check_said<IndexError>("embedding", both, [&] { return embedding(nine, x()); });
   check_said<IndexError>("index_select", both, [&] { return index_select(x(), 0, nine); });
