@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -193,7 +194,8 @@ void save_safetensors(const std::string& path, const TensorMap& tensors, const M
   if (length > max_header) throw FileError(fmt::format("{}: the header would be over 100 MB", path));
 
   const auto target = std::filesystem::path(path);
-  TemporaryFile temporary{path + fmt::format(".{}.tmp", ::getpid())};
+  static std::atomic<std::uint64_t> saved = 0;  // several threads may save one path
+  TemporaryFile temporary{path + fmt::format(".{}.{}.tmp", ::getpid(), saved++)};
   {
     File file(temporary.path, O_WRONLY | O_CREAT | O_TRUNC, "can't write");
     file.write(&length, 8);

@@ -3,12 +3,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <thread>
 
 #include "framework/error.h"
 #include "framework/io/safetensors.h"
@@ -156,6 +159,31 @@ TEST_CASE("safetensors: a flipped byte is refused or gives other values, never a
     }
   }
   CHECK(refused > 100);
+}
+
+TEST_CASE("safetensors: of several threads that save one path each writes the whole file" * doctest::test_suite("threads")) {
+  const Folder f;
+  for (int round = 0; round < 10; ++round) {
+    std::atomic<int> refused = 0;
+    std::vector<std::thread> threads;
+    for (int i = 1; i <= 4; ++i) {
+      threads.emplace_back([&, i] {
+        try {
+          save_safetensors(f / "m", {{"x", full({10000 * i}, i)}});
+        } catch (const FileError&) {
+          ++refused;
+        }
+      });
+    }
+    for (auto& thread : threads) thread.join();
+    CHECK(refused == 0);
+    const auto x = load_safetensors(f / "m").at("x").to_vector();
+    CHECK(std::all_of(x.begin(), x.end(), [&](float v) { return v == x.front(); }));
+    CHECK(x.size() == static_cast<std::size_t>(10000 * x.front()));
+  }
+  std::size_t files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(f / ".")) files += entry.is_regular_file();
+  CHECK(files == 1);
 }
 
 TEST_CASE("E81 a place that can't be written: FileError, and the old file stays") {
