@@ -55,6 +55,9 @@ std::string record(const std::string& data) {
   return length + masked(length) + data + masked(data);
 }
 
+// What is not UTF-8 is replaced.
+std::string one_line(const json& line) { return line.dump(-1, ' ', false, json::error_handler_t::replace) + "\n"; }
+
 void write(std::FILE* out, const std::string& bytes) {
   if (!out) return;
   std::fwrite(bytes.data(), 1, bytes.size(), out);
@@ -68,7 +71,8 @@ void shorten(const std::string& path, std::int64_t from_step) {
   std::vector<std::string> kept;
   for (std::string line; std::getline(in, line);) {
     const json parsed = json::parse(line, nullptr, false);
-    if (parsed.is_object() && parsed.value("step", from_step + 1) <= from_step) kept.push_back(line);
+    const auto step = parsed.is_object() ? parsed.find("step") : parsed.end();
+    if (step != parsed.end() && step->is_number() && step->get<double>() <= static_cast<double>(from_step)) kept.push_back(line);
   }
   in.close();
   std::ofstream out(path);
@@ -96,15 +100,13 @@ void RunLog::scalars(std::int64_t step, const std::map<std::string, double>& val
     line[name] = std::isfinite(value) ? json(value) : json();
     summary += bytes_field(1, bytes_field(1, name) + float_field(2, static_cast<float>(value)));
   }
-  write(lines_.get(), line.dump() + "\n");
+  write(lines_.get(), one_line(line));
   event(time, step, summary);
 }
 
 void RunLog::text(std::int64_t step, const std::string& name, const std::string& markdown) {
   const double time = now();
-  write(lines_.get(),
-        json{{"step", step}, {"time", time}, {name, markdown}}.dump(-1, ' ', false, json::error_handler_t::replace) +
-            "\n");
+  write(lines_.get(), one_line({{"step", step}, {"time", time}, {name, markdown}}));
   constexpr int string_type = 7;
   const std::string shape = bytes_field(2, integer_field(1, 1));
   const std::string tensor = integer_field(1, string_type) + bytes_field(2, shape) + bytes_field(8, markdown);

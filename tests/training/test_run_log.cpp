@@ -26,6 +26,8 @@ struct Folder {
   ~Folder() { fs::remove_all(path); }
 };
 
+void write(const std::string& path, const std::string& bytes) { std::ofstream(path, std::ios::binary) << bytes; }
+
 std::vector<nlohmann::json> lines(const std::string& path) {
   std::vector<nlohmann::json> all;
   std::ifstream in(path);
@@ -89,6 +91,27 @@ TEST_CASE("run log: a resumed run drops what it will write again") {
   REQUIRE(all.size() == 3);
   CHECK(all[1]["step"] == 20);
   CHECK(all[2]["loss"] == 2);
+}
+
+TEST_CASE("run log: lines that nobody wrote and names that are no text never stop the training") {
+  const Folder f;
+  fs::create_directories(f.path);
+  write(f.path + "/metrics.jsonl", R"({"step": 1, "loss": 2}
+{"step": "2"}
+{"step": null}
+{"step": [3]}
+{"step": 18446744073709551615}
+{"loss": 4}
+[5]
+six
+{"step": 7}
+)");
+  RunLog log(f.path, 5);
+  log.scalars(6, {{"lo\xffss", 1}});
+  const auto all = lines(f.path + "/metrics.jsonl");
+  REQUIRE(all.size() == 2);
+  CHECK(all[0]["loss"] == 2);
+  CHECK(all[1]["step"] == 6);
 }
 
 TEST_CASE("run log: TensorBoard's records, byte for byte") {
