@@ -106,7 +106,8 @@ std::string lowercase(const std::string& text) {
       out += static_cast<char>(c + 32);
     } else if (c == 0xC3 && next >= 0x80 && next <= 0x9E && next != 0x97) {  // À to Þ, but not ×
       out += {text[i++], static_cast<char>(next + 32)};
-    } else if (c == 0xC4 || c == 0xC5) {  // pairs: even upper, odd lower; from U+0139 to U+0148 and from U+0179 on the other way round
+    } else if ((c == 0xC4 || c == 0xC5) && (next & 0xC0) == 0x80) {
+      // pairs: even upper, odd lower; from U+0139 to U+0148 and from U+0179 on the other way round
       const unsigned code = (c & 31u) << 6 | (next & 63u);
       const bool odd_is_upper = (code >= 0x139 && code <= 0x148) || (code >= 0x179 && code <= 0x17E);
       const bool upper = code != 0x130 && code != 0x138 && code != 0x149 && code != 0x178 && code < 0x17F && (code % 2 == 1) == odd_is_upper;
@@ -153,7 +154,7 @@ std::string detokenize(const std::vector<std::string>& words) {
     const bool closing = w.size() == 1 && std::strchr(".,;:!?)", w[0]);
     if (!glue && !closing) text += ' ';
     text += w;
-    glue = w == "(" || w.back() == '\'';
+    glue = w == "(" || (!w.empty() && w.back() == '\'');
   }
   if (!text.empty() && text[0] >= 'a' && text[0] <= 'z') text[0] = static_cast<char>(text[0] - 32);
   return text;

@@ -103,6 +103,8 @@ TEST_CASE("raw text into words and back") {
   CHECK(tokenize("'quoted'") == Words{"'", "quoted'"});
   CHECK(detokenize({"l'", "homme", "(", "vieux", ")", "dort", "."}) == "L'homme (vieux) dort.");
   CHECK(detokenize({}) == "");
+  CHECK(detokenize({"a", "", "b"}) == "A  b");
+  for (const char* cut : {"\xC4", "\xC5x", "ab\xC4 c", "\xC3", "\xC4\xC4"}) CHECK(lowercase(cut) == cut);  // half a character stays what it is
   CHECK(split_words("  a  b\tc ") == Words{"a", "b", "c"});
   CHECK(join_words({"a", "b"}) == "a b");
 }
