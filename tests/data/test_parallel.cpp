@@ -93,6 +93,9 @@ TEST_CASE("prefetch: all items in order, no more than `ahead` waiting, errors wh
     CHECK(made <= expected - 3 + 5);  // what waits, and the one being made
   }
   CHECK(expected == 200);
+  std::size_t one_by_one = 0;  // 0 ahead: one is made nevertheless
+  for (const auto& item : Prefetch<std::size_t>(0, 3, [](std::size_t i) { return i; }, 0)) CHECK(item == one_by_one++);
+  CHECK(one_by_one == 3);
   for (const auto& item : Prefetch<int>(5, 5, [](std::size_t) { return 1; })) CHECK(item == 0);
 
   std::size_t seen = 0;
