@@ -85,6 +85,28 @@ TEST_CASE("ops at their edges: what maximum and minimum do not choose has gradie
   }
 }
 
+TEST_CASE("ops at their edges: float32 numbers that are large and near one another") {
+  Generator generator(3);
+  for (const double mean_of_all : {1e3, 1e4, 1e5}) {
+    CAPTURE(mean_of_all);
+    const Tensor x = to(randn({4, 500}, float64, generator) * 0.01 + mean_of_all, float32), exact = to(x, float64);
+    for (const auto& axes : {Axes(1), Axes(0), Axes({0, 1})}) {
+      const auto got = numbers(var(x, axes)), want = numbers(var(exact, axes)), of_root = numbers(stddev(x, axes));
+      for (std::size_t i = 0; i < got.size(); ++i) {
+        CHECK(got[i] == doctest::Approx(want[i]).epsilon(1e-5));
+        CHECK(of_root[i] == doctest::Approx(std::sqrt(want[i])).epsilon(1e-5));
+      }
+    }
+    // with create_graph layer_norm is differentiated as a composition
+    const Tensor learned = x.detach().set_requires_grad(), cotangent = randn({4, 500}, float32, generator);
+    const Tensor y = layer_norm(learned, {}, {});
+    const Tensor kernel = grad(y, {learned}, cotangent, {.retain_graph = true})[0];
+    const Tensor composed = grad(y, {learned}, cotangent, {.create_graph = true})[0];
+    CHECK(max(abs(kernel - composed)).item() < 1e-4 * max(abs(kernel)).item());
+  }
+  check_op("stddev of one number", [](const Tensor& x) { return stddev(x * 0.1, 0) * 1e6; }, {1, 1, 1}, {0}, {0, 0, 0});
+}
+
 TEST_CASE("ops at their edges: accurate near 0, no overflow far from it") {
   check_op("expm1", [](const Tensor& x) { return expm1(x); }, {1e-20, -1e-20, -1000, 1000}, {1e-20, -1e-20, -1, inf}, {1, 1, 0, inf});
   check_op("log1p", [](const Tensor& x) { return log1p(x); }, {1e-20, -1e-20, -1}, {1e-20, -1e-20, -inf}, {1, 1, inf});
