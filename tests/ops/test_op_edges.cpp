@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "framework/error.h"
 #include "framework/gradcheck.h"
@@ -198,6 +199,11 @@ TEST_CASE("losses at their edges") {
   check_op("cosine_similarity", [](const Tensor& a) { return cosine_similarity(a, given({1, 2, 2}, a.dtype()), 0); }, {0, 0, 0}, {0},
            {1e8 / 3, 2e8 / 3, 2e8 / 3});
   CHECK(std::isnan(mse(zeros({0}), zeros({0})).item()));
+  const Tensor scores = log_softmax(given({1, 2, 3}), 0);
+  for (const std::int64_t ignored : {std::numeric_limits<std::int64_t>::max(), (std::int64_t{1} << 53) + 1}) {  // no double has this value
+    CHECK(nll(stack({scores, scores}), tensor({std::int64_t{2}, ignored}), ignored).item() == -scores.to_vector<double>()[2]);
+  }
+  CHECK(mse(zeros({0, 3}), zeros({0, 3}), Reduction::sum).item() == 0);
 }
 
 TEST_CASE("ctc: long sequences, impossible ones, and what has no gradient") {
