@@ -115,6 +115,9 @@ TEST_CASE("optimisers: C59: clipping a norm of 0 does nothing, one that is not f
     CHECK_FALSE(std::isfinite(clip_grad_norm({p}, 1)));
     CHECK(p.grad().to_vector()[0] == 3);
   }
+  p.set_grad(tensor({3e25, 4e25}));  // squares leave float32's range, the norm does not
+  CHECK(clip_grad_norm({p}, 1) == doctest::Approx(5e25));
+  CHECK(p.grad().to_vector<double>()[0] == doctest::Approx(0.6));
   CHECK_THROWS_AS(clip_grad_norm({p}, 0), ConfigError);
   CHECK_THROWS_AS(clip_grad_value({p}, NaN), ConfigError);
 }
