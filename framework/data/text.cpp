@@ -33,14 +33,14 @@ bool is_utf8(const std::string& s) {
   return true;
 }
 
+}  // namespace
+
 void check_line(const std::string& path, std::size_t number, const std::string& line, std::size_t max_bytes) {
   const auto fail = [&](const std::string& what) { throw FileError(fmt::format("{}, line {}: {}", path, number, what)); };
   if (line.size() > max_bytes) fail(fmt::format("is longer than {} bytes", max_bytes));
   if (line.find('\0') != std::string::npos) fail("holds a NUL byte");
   if (!is_utf8(line)) fail("is not valid UTF-8");
 }
-
-}  // namespace
 
 std::vector<std::string> read_lines(const std::string& path, std::size_t max_bytes) {
   const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(path.c_str(), "rb"), gzclose);  // reads plain files as they are
@@ -63,7 +63,7 @@ std::vector<std::string> read_lines(const std::string& path, std::size_t max_byt
       const auto* stop = static_cast<const char*>(std::memchr(p, '\n', static_cast<std::size_t>(buffer + n - p)));
       line.append(p, stop ? stop : buffer + n);
       open = true;
-      if (line.size() > max_bytes + 4) check_line(path, lines.size() + 1, line, max_bytes);
+      if (line.size() > max_bytes && line.size() - max_bytes > 4) check_line(path, lines.size() + 1, line, max_bytes);
       if (!stop) break;
       finish();
       p = stop + 1;

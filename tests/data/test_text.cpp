@@ -57,6 +57,9 @@ TEST_CASE("E92 lines of a file, however they end") {
   CHECK(read_lines(f.file("a", longest)) == Words{longest});
   const std::string big(300000, 'x');  // longer than any buffer
   CHECK(read_lines(f.file("a", big + "\n" + big)) == Words{big, big});
+  std::string accents = "x";
+  for (int i = 0; i < 100000; ++i) accents += "\xC3\xA9";  // one of them lies across two buffers
+  for (const std::size_t limit : {std::size_t{1} << 20, ~std::size_t{0}}) CHECK(read_lines(f.file("a", accents), limit) == Words{accents});
 }
 
 TEST_CASE("E92 what is no text is refused with its line") {
