@@ -139,4 +139,11 @@ TEST_CASE("a vocabulary is saved, and a damaged one refused with its line") {
   CHECK(holds(message([&] { Vocabulary::load(f.file("v", "<pad>\n<end>\n")); }), "line 2"));
   CHECK(holds(message([&] { Vocabulary::load(f.file("v", "<pad>\n")); }), "are missing"));
   CHECK(holds(message([&] { v.save(f.path("no/such/folder/v")); }), "can't write"));
+  // what load would refuse
+  f.file("v", "old");
+  const std::string long_word(1 << 21, 'x');
+  for (const std::string& word : {std::string("\xFF"), std::string("a\0b", 3), long_word}) {
+    CHECK(holds(message([&] { Vocabulary::build({{word}}).save(f.path("v")); }), "line 5: "));
+  }
+  CHECK(read_lines(f.path("v")) == Words{"old"});
 }
