@@ -75,12 +75,23 @@ void require_classes(const char* op, const Tensor& index, std::int64_t bound, st
   require_range(op, "class", index, bound, &ignored, operands);
 }
 
-void require_addressable(const char* op, const Shape& shape, std::initializer_list<Operand> operands) {
+namespace {
+constexpr std::int64_t largest = std::numeric_limits<std::int64_t>::max();
+void require_at_most(std::int64_t most, const char* op, const Shape& shape, std::initializer_list<Operand> operands) {
   std::int64_t n = 1;
   bool fits = true;
   for (auto size : shape) fits = fits && !__builtin_mul_overflow(n, std::max<std::int64_t>(size, 1), &n);
-  constexpr auto most = std::numeric_limits<std::int64_t>::max() / 16;
-  if (!fits || (n > most && !shape.contains(0))) throw ShapeError(fmt::format("{}: the sizes {} do not fit 64 bits{}", op, shape.str(), describe(operands)));
+  if (fits && (n <= most || shape.contains(0))) return;
+  throw ShapeError(fmt::format("{}: the sizes {} do not fit 64 bits{}", op, shape.str(), describe(operands)));
+}
+}  // namespace
+
+void require_countable(const char* op, const Shape& shape, std::initializer_list<Operand> operands) {
+  require_at_most(largest, op, shape, operands);
+}
+
+void require_addressable(const char* op, const Shape& shape, std::initializer_list<Operand> operands) {
+  require_at_most(largest / 16, op, shape, operands);
 }
 
 void require_rank(const char* op, std::size_t axes, std::initializer_list<Operand> operands) {

@@ -33,7 +33,9 @@ void require_dtype(const char* op, DType dtype, Operand operand, std::initialize
 void require_indices(const char* op, const char* what, const Tensor& index, std::int64_t bound, std::initializer_list<Operand> operands);
 // The same, but `ignored` may stand anywhere.
 void require_classes(const char* op, const Tensor& index, std::int64_t bound, std::int64_t ignored, std::initializer_list<Operand> operands);
-// ShapeError unless an array of this shape can be addressed, RankError unless it may have so many axes.
+// ShapeError unless the elements of this shape can be counted in 63 bits (a view's), unless an array of it can be addressed;
+// RankError unless it may have so many axes.
+void require_countable(const char* op, const Shape& shape, std::initializer_list<Operand> operands);
 void require_addressable(const char* op, const Shape& shape, std::initializer_list<Operand> operands);
 void require_rank(const char* op, std::size_t axes, std::initializer_list<Operand> operands);
 

@@ -26,7 +26,7 @@ Tensor reshape(const Tensor& x, const Shape& shape) {
     to[unknown] = x.numel() / known;
     known *= to[unknown];
   }
-  numel(to);  // refuses sizes that overflow beside a 0
+  require_countable("reshape", to, {{"x", x}});  // sizes may overflow beside a 0
   if (known != x.numel()) {
     throw ShapeError(fmt::format("reshape: {} does not hold {} elements{}", shape.str(), x.numel(), describe({{"x", x}})));
   }
@@ -87,9 +87,10 @@ Tensor expand(const Tensor& x, const Shape& shape) {
     if (to[i] == -1 && i >= lead) to[i] = x.shape()[i - lead];
   }
   const bool negative = std::any_of(to.begin(), to.end(), [](std::int64_t n) { return n < 0; });
-  if (negative || (numel(to), !broadcasts_to(x.shape(), to))) {
+  if (negative || !broadcasts_to(x.shape(), to)) {
     throw ShapeError(fmt::format("expand: x does not broadcast to {}{}", shape.str(), describe({{"x", x}})));
   }
+  require_countable("expand", to, {{"x", x}});
   return record("expand", x.array().expand(to), {x}, [](const Tensor& g) { return g; });  // the engine sums
 }
 
@@ -202,6 +203,7 @@ Tensor cat(const std::vector<Tensor>& xs, std::int64_t axis) {
     require(rest == shape, "cat", "all sizes but that of the axis must agree", {{"first", first}, {"other", x}});
     if (__builtin_add_overflow(shape[i], x.shape()[i], &shape[i])) throw ShapeError("cat: the sum of the sizes does not fit 64 bits");
   }
+  require_addressable("cat", shape, {{"first", first}});
   Array y = Array::empty(shape, first.dtype());
   std::vector<std::int64_t> starts;
   std::int64_t at = 0;
@@ -225,7 +227,9 @@ Tensor stack(const std::vector<Tensor>& xs, std::int64_t axis) {
   if (xs.empty()) throw ShapeError("stack: needs at least one tensor");
   require_defined("stack", {{"first", xs.front()}});
   require_rank("stack", xs.front().shape().size() + 1, {{"first", xs.front()}});
-  normalize_axis("stack", axis, {{"first", xs.front()}}, 1);
+  Shape shape = xs.front().shape();
+  shape.insert(normalize_axis("stack", axis, {{"first", xs.front()}}, 1), static_cast<std::int64_t>(xs.size()));
+  require_addressable("stack", shape, {{"first", xs.front()}});
   std::vector<Tensor> rows;
   for (const auto& x : xs) {
     require_same_dtype("stack", {{"first", xs.front()}, {"other", x}});

@@ -152,7 +152,7 @@ std::vector<Tensor> meshgrid(const std::vector<Tensor>& axes) {
     shape.push_back(x.numel());
   }
   if (axes.empty()) throw ShapeError("meshgrid: needs at least one tensor");
-  numel(shape);
+  require_countable("meshgrid", shape, {{"first", axes.front()}});
   std::vector<Tensor> grids;
   for (std::size_t k = 0; k < axes.size(); ++k) {
     Shape alone = Dims::filled(axes.size(), 1);

@@ -51,6 +51,13 @@ TEST_CASE("errors: results too large to exist name the op and its operands") {
   check_said<ShapeError>("unfold", rows, [&] { return unfold(row, 0, huge / 2, 1); });
   check_said<ShapeError>("outer", rows, [&] { return outer(row, row); });
   check_said<ShapeError>("*", {"a  (1099511627776, 1) float32", "b  (1099511627776,) float32"}, [&] { return unsqueeze(row, 1) * row; });
+  check_said<ShapeError>("expand", {"(1,) float32", "(1099511627776, 1099511627776)"}, [] { return expand(ones({1}), {huge, huge}); });
+  check_said<ShapeError>("reshape", {"(0,) float32", "(0, 1099511627776, 1099511627776)"}, [] { return reshape(ones({0}), {0, huge, huge}); });
+  check_said<ShapeError>("meshgrid", rows, [&] { return meshgrid({row, row})[0]; });
+  const Tensor most = expand(ones({1}), {std::int64_t{1} << 58});
+  check_said<ShapeError>("cat", {"(288230376151711744,) float32"}, [&] { return cat({most, most, most}); });
+  check_said<ShapeError>("stack", {"(288230376151711744,) float32"}, [&] { return stack({most, most, most}); });
+  check_said<ShapeError>("one_hot", {"(0,) int64"}, [] { return one_hot(zeros({0}, int64), -1); });
   check_said<ShapeError>("bincount", {"(1,) int64"}, [] { return bincount(tensor({INT64_MAX - 1})); });
   check_said<ShapeError>("bincount", {"(1,) int64"}, [] { return bincount(tensor({1}), {}, INT64_MAX); });
 }
