@@ -83,7 +83,9 @@ Entry read_entry(const std::string& path, const std::string& name, const json& v
 json parse_header(const std::string& path, const std::string& text) {
   std::vector<std::set<std::string>> names;  // of each open object
   std::string twice;
-  const auto watch = [&](int, json::parse_event_t event, json& parsed) {
+  const auto watch = [&](int depth, json::parse_event_t event, json& parsed) {
+    const bool opens = event == json::parse_event_t::object_start || event == json::parse_event_t::array_start;
+    if (opens && depth > 2) fail(path, "the header is nested too deeply");  // before it fills the memory
     if (event == json::parse_event_t::object_start) names.emplace_back();
     if (event == json::parse_event_t::object_end) names.pop_back();
     if (event == json::parse_event_t::key && !names.back().insert(parsed.get<std::string>()).second) twice = parsed.get<std::string>();
