@@ -200,6 +200,8 @@ TEST_CASE("E81 a place that can't be written: FileError, and the old file stays"
   CHECK_THROWS_AS(save_safetensors("/dev/full/m", x), FileError);
   CHECK_THROWS_AS(load_safetensors(f / "folder"), FileError);
   CHECK_THROWS_AS(load_safetensors(f / "missing"), FileError);
+  REQUIRE(::mkfifo((f / "pipe").c_str(), 0600) == 0);
+  CHECK(holds(refusal(f / "pipe"), "is not a file"));  // nobody will ever write to it
   save_safetensors(f / "m", x);
   CHECK_THROWS_AS(save_safetensors(f / "m", {{"bad\xFF", ones({1})}}), FileError);
   CHECK_THROWS_AS(save_safetensors(f / "m", {{"undefined", Tensor()}}), FileError);
