@@ -1,5 +1,6 @@
 #include "framework/training/run_log.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <bit>
@@ -58,14 +59,16 @@ std::string record(const std::string& data) {
 // What is not UTF-8 is replaced.
 std::string one_line(const json& line) { return line.dump(-1, ' ', false, json::error_handler_t::replace) + "\n"; }
 
+// Whole or not at all: half a line or record would spoil those after it.
 void write(std::FILE* out, const std::string& bytes) {
-  if (!out) return;
-  std::fwrite(bytes.data(), 1, bytes.size(), out);
-  std::fflush(out);
+  struct stat before {};
+  if (!out || ::fstat(::fileno(out), &before) != 0) return;
+  const bool whole = std::fwrite(bytes.data(), 1, bytes.size(), out) == bytes.size() && std::fflush(out) == 0;
   std::clearerr(out);
+  if (!whole && ::ftruncate(::fileno(out), before.st_size) != 0) return;  // a pipe can't be shortened
 }
 
-// Keeps the whole lines of steps up to from_step.
+// Keeps the whole lines of steps up to from_step; all of them where there is no room for the new file.
 void shorten(const std::string& path, std::int64_t from_step) {
   std::ifstream in(path);
   std::vector<std::string> kept;
@@ -75,8 +78,13 @@ void shorten(const std::string& path, std::int64_t from_step) {
     if (step != parsed.end() && step->is_number() && step->get<double>() <= static_cast<double>(from_step)) kept.push_back(line);
   }
   in.close();
-  std::ofstream out(path);
+  const std::string temporary = path + ".tmp";
+  std::ofstream out(temporary);
   for (const auto& line : kept) out << line << "\n";
+  out.close();
+  std::error_code ignored;
+  if (out) fs::rename(temporary, path, ignored);
+  else fs::remove(temporary, ignored);
 }
 
 }  // namespace
