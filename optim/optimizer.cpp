@@ -35,13 +35,23 @@ void Optimizer::add(const std::vector<Tensor>& parameters, double lr) {
   }
 }
 
+void Optimizer::require_group(std::size_t group) const {
+  if (group >= lrs_.size()) throw IndexError(fmt::format("{}: group {} is outside [0, {})", name_, group, lrs_.size()));
+}
+
+double Optimizer::lr(std::size_t group) const {
+  require_group(group);
+  return lrs_[group];
+}
+
 void Optimizer::set_lr(double lr) {
   for (std::size_t g = 0; g < lrs_.size(); ++g) set_lr(lr, g);
 }
 
 void Optimizer::set_lr(double lr, std::size_t group) {
   require_setting(lr >= 0 && std::isfinite(lr), "lr", lr, "finite and >= 0");
-  lrs_.at(group) = lr;
+  require_group(group);
+  lrs_[group] = lr;
 }
 
 void Optimizer::zero_grad() const {

@@ -19,7 +19,7 @@ class Optimizer {
   void step();
   void zero_grad() const;  // forgets the gradients
 
-  double lr(std::size_t group = 0) const { return lrs_.at(group); }
+  double lr(std::size_t group = 0) const;     // IndexError
   void set_lr(double lr);                     // of every group; ConfigError unless finite and >= 0
   void set_lr(double lr, std::size_t group);
   std::int64_t skipped_steps() const { return skipped_; }
@@ -44,6 +44,7 @@ class Optimizer {
   virtual void update(Slot& slot, const Array& gradient) = 0;
 
  private:
+  void require_group(std::size_t group) const;
   std::vector<std::string> keys() const;
   void make_moments(Slot& slot) const;
 

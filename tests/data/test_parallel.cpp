@@ -83,6 +83,14 @@ TEST_CASE("parallel corpus: pairs that can't be used are named by their line, an
   CHECK_THROWS_AS(ParallelCorpus({}, s, t, 4), ConfigError);
 }
 
+TEST_CASE("parallel corpus: a pair that is not there is refused by number") {
+  const ParallelText text{{"a b"}, {"c"}};
+  const auto words = WordTokenizer::build({"a b c"}, false);
+  const ParallelCorpus corpus(text, words, words, 10);
+  CHECK(corpus.batch({0}).tokens == 2);
+  CHECK_THROWS_WITH_AS(corpus.batch({0, 1}), "ParallelCorpus: pair 1 is outside [0, 1)", IndexError);
+}
+
 TEST_CASE("prefetch: all items in order, no more than `ahead` waiting, errors where they belong, leaving early" *
           doctest::test_suite("threads")) {
   std::atomic<std::size_t> made = 0;

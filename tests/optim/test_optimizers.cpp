@@ -206,6 +206,15 @@ TEST_CASE("optimisers: a parameter of another shape than its moments is refused,
   check("SGD", [](const auto& p) { return SGD(p, {.momentum = 0.9}); });
 }
 
+TEST_CASE("optimisers: a group that is not there is refused by number") {
+  const Tensor p = tensor({1., 2.}).set_requires_grad();
+  Adam adam({p});
+  CHECK(adam.lr(0) == 1e-3);
+  CHECK_THROWS_WITH_AS(adam.lr(1), "Adam: group 1 is outside [0, 1)", IndexError);
+  CHECK_THROWS_WITH_AS(adam.set_lr(0.1, 7), "Adam: group 7 is outside [0, 1)", IndexError);
+  CHECK(adam.lr() == 1e-3);
+}
+
 TEST_CASE("optimisers: a state of a negative number of steps is refused") {
   const Tensor p = tensor({1., 2.}).set_requires_grad();
   Adam adam({p});
