@@ -25,6 +25,15 @@ std::string shown(const Tensor& x) {
          (x.name().empty() ? "" : "  " + x.name());
 }
 
+// What is farthest off is what the result tells of; a NaN is farther off than anything.
+template <class F>
+void note(GradCheck& result, double error, F message) {
+  if (!(error <= 1)) result.ok = false;
+  if (error <= result.worst || std::isnan(result.worst)) return;
+  result.worst = error;
+  result.message = message();
+}
+
 }  // namespace
 
 GradCheck gradcheck(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs,
@@ -71,12 +80,10 @@ GradCheck gradcheck(const std::function<Tensor(const std::vector<Tensor>&)>& f, 
       const double r1 = (4 * s2 - s1) / 3, r2 = (4 * s4 - s2) / 3, numeric = (16 * r2 - r1) / 15;
       const double error = std::abs(got[static_cast<std::size_t>(i)] - numeric) /
           (options.absolute + options.relative * std::abs(numeric));
-      if (!(error <= result.worst)) {
-        result.worst = error;
-        result.message = fmt::format("input {} {}, element {}: backward {:.12g}, differences {:.12g}", k, shown(x), i,
-                                     got[static_cast<std::size_t>(i)], numeric);
-      }
-      if (!(error <= 1)) result.ok = false;
+      note(result, error, [&] {
+        return fmt::format("input {} {}, element {}: backward {:.12g}, differences {:.12g}", k, shown(x), i,
+                           got[static_cast<std::size_t>(i)], numeric);
+      });
     }
   }
   return result;
@@ -111,10 +118,10 @@ GradCheck gradgradcheck(const std::function<Tensor(const std::vector<Tensor>&)>&
   GradCheck same{true, 0, {}};
   for (std::size_t i = 0; i < plain.size(); ++i) {
     const double error = std::abs(recorded[i] - plain[i]) / (options.absolute + options.relative * std::abs(plain[i]));
-    if (error <= same.worst) continue;
-    same = {error <= 1, error,
-            fmt::format("element {} of all inputs' gradients: {:.12g} with create_graph, {:.12g} without", i,
-                        recorded[i], plain[i])};
+    note(same, error, [&] {
+      return fmt::format("element {} of all inputs' gradients: {:.12g} with create_graph, {:.12g} without", i,
+                         recorded[i], plain[i]);
+    });
   }
   if (!same.ok) return same;
   const auto gradient = [&](const std::vector<Tensor>& in) { return gradient_of(in, true); };

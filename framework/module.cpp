@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "framework/error.h"
 
@@ -114,7 +115,16 @@ void load_state_dict(const Members& members, const StateDict& state) {
     throw ConfigError("load_state_dict: the state is not of this model; nothing was loaded" + problems);
   }
   NoGrad guard;
-  for (const auto& [name, x] : wanted) x.assign(state.at(name));
+  std::set<const Storage*> own;
+  for (const auto& [name, x] : wanted) own.insert(x.array().storage().get());
+  std::vector<Tensor> values;  // what lies in another parameter's memory, as before that is written
+  for (const auto& [name, x] : wanted) {
+    const Tensor& value = state.at(name);
+    const Storage* from = value.array().storage().get();
+    const bool moves = from != x.array().storage().get() && own.count(from);
+    values.push_back(moves ? Tensor(value.array().copy()) : value);
+  }
+  for (std::size_t i = 0; i < wanted.size(); ++i) wanted[i].second.assign(values[i]);
 }
 
 void set_training(const Members& members, bool on) {

@@ -51,7 +51,7 @@ Tensor neg(const Tensor& x);
 Tensor abs(const Tensor& x);                         // gradient sign(x), 0 at 0; abs(INT64_MIN) throws ConfigError
 Tensor pow(const Tensor& x, const Tensor& exponent);  // special cases as C's pow; at x = 0 the exponent's gradient is 0
 Tensor pow(const Tensor& x, double exponent);
-Tensor maximum(const Tensor& a, const Tensor& b);    // NaN propagates; equal operands share the gradient half and half
+Tensor maximum(const Tensor& a, const Tensor& b);    // NaN propagates; both then get the gradient, equal ones half each
 Tensor minimum(const Tensor& a, const Tensor& b);
 // x - divisor floor(x / divisor): has the divisor's sign, as Python's %. int64 by 0 throws ConfigError.
 Tensor remainder(const Tensor& x, const Tensor& divisor);

@@ -121,6 +121,7 @@ void Tensor::assign(const Tensor& values) const {
 }
 
 void Tensor::set_array(Array array) const {
+  if (!array.defined()) reject_undefined();
   const Tensor given(array);
   const auto operands = {Operand{"tensor", *this}, Operand{"array", given}};
   require<GradientError>(is_leaf(), "set_array", "this tensor is the result of an op; only leaves can be exchanged",

@@ -20,6 +20,16 @@ std::vector<Tensor> with_gradient(const std::vector<Tensor>& parameters) {
   }
   return out;
 }
+
+template <class T>
+double sum_of_squares(const Array& contiguous) {
+  const T* g = contiguous.data<T>();
+  const double sum = kernels::vector_kernels<T>().dot(contiguous.numel(), g, g);
+  if (std::isfinite(sum)) return sum;
+  double exact = 0;  // squares of 1e20 leave float32's range, their root does not
+  for (std::int64_t i = 0; i < contiguous.numel(); ++i) exact += static_cast<double>(g[i]) * static_cast<double>(g[i]);
+  return exact;
+}
 }  // namespace
 
 double clip_grad_norm(const std::vector<Tensor>& parameters, double max_norm) {
@@ -29,9 +39,7 @@ double clip_grad_norm(const std::vector<Tensor>& parameters, double max_norm) {
   double squares = 0;
   for (const auto& p : clipped) {
     const Array g = p.grad().array().contiguous();
-    squares += dispatch_float("clip_grad_norm", g.dtype(), [&]<class T>() {
-      return kernels::vector_kernels<T>().dot(g.numel(), g.data<T>(), g.data<T>());
-    });
+    squares += dispatch_float("clip_grad_norm", g.dtype(), [&]<class T>() { return sum_of_squares<T>(g); });
   }
   const double norm = std::sqrt(squares), scale = max_norm / (norm + 1e-6);
   if (std::isfinite(norm) && scale < 1) {

@@ -36,13 +36,23 @@ void Optimizer::add(const std::vector<Tensor>& parameters, double lr) {
   }
 }
 
+void Optimizer::require_group(std::size_t group) const {
+  if (group >= lrs_.size()) throw IndexError(fmt::format("{}: group {} is outside [0, {})", name_, group, lrs_.size()));
+}
+
+double Optimizer::lr(std::size_t group) const {
+  require_group(group);
+  return lrs_[group];
+}
+
 void Optimizer::set_lr(double lr) {
   for (std::size_t g = 0; g < lrs_.size(); ++g) set_lr(lr, g);
 }
 
 void Optimizer::set_lr(double lr, std::size_t group) {
   require_setting(lr >= 0 && std::isfinite(lr), "lr", lr, "finite and >= 0");
-  lrs_.at(group) = lr;
+  require_group(group);
+  lrs_[group] = lr;
 }
 
 void Optimizer::zero_grad() const {
@@ -98,8 +108,13 @@ void Optimizer::step() {
     const Tensor g = slot.parameter.grad();
     if (!g.defined()) continue;
     const DType dtype = slot.parameter.dtype();
+    const Shape& shape = slot.parameter.shape();
+    const auto number = static_cast<std::size_t>(&slot - slots_.data());
+    if (!slot.moments.empty() && slot.moments[0].shape() != shape) {
+      throw ShapeError(fmt::format("{}: parameter {} is {} now, its moments are {}: make a new optimiser", name_,
+                                   keys()[number], shape.str(), slot.moments[0].shape().str()));
+    }
     if (!slot.moments.empty() && slot.moments[0].dtype() != dtype) {
-      const auto number = static_cast<std::size_t>(&slot - slots_.data());
       throw DTypeError(
           fmt::format("{}: parameter {} is {} now, its moments are {}: make a new optimiser after to(model, dtype)",
                       name_, keys()[number], gradus::name(dtype), gradus::name(slot.moments[0].dtype())));
@@ -162,8 +177,14 @@ void Optimizer::load_state_dict(const State& state) {
   for (const auto& [key, value] : state) {
     if (!wanted.count(key)) wrong += fmt::format("\n  unexpected  {} {}", key, value.shape().str());
   }
-  if (!wrong.empty()) throw ConfigError(fmt::format("{}: the state does not fit the parameters{}", name_, wrong));
   const auto key = keys();
+  for (const auto& k : key) {
+    const auto it = state.find(k + ".step");
+    if (it == state.end() || it->second.dtype() != int64 || it->second.numel() != 1) continue;
+    const auto steps = it->second.item<std::int64_t>();
+    if (steps < 0) wrong += fmt::format("\n  negative    {} is {}", it->first, steps);
+  }
+  if (!wrong.empty()) throw ConfigError(fmt::format("{}: the state does not fit the parameters{}", name_, wrong));
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     slots_[i].steps = state.at(key[i] + ".step").item<std::int64_t>();
     slots_[i].moments.clear();

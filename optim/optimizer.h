@@ -12,14 +12,15 @@ using State = std::map<std::string, Tensor>;
 // What every optimiser shares. It holds handles of the parameters, so moving the model never invalidates it; a tensor
 // that is given twice (tied weights) is updated once. A step is all or nothing: when any gradient holds a NaN or an
 // infinity, no parameter and no moment changes, and the step is counted as skipped. Parameters without a gradient are
-// left alone. DTypeError when a parameter's dtype was changed after its first step: its moments are of the old one.
+// left alone. DTypeError or ShapeError when a parameter's dtype or shape was changed after its first step: its moments
+// are of the old one.
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
   void step();
   void zero_grad() const;  // forgets the gradients
 
-  double lr(std::size_t group = 0) const { return lrs_.at(group); }
+  double lr(std::size_t group = 0) const;     // IndexError
   void set_lr(double lr);                     // of every group; ConfigError unless finite and >= 0
   void set_lr(double lr, std::size_t group);
   std::int64_t skipped_steps() const { return skipped_; }
@@ -44,6 +45,7 @@ class Optimizer {
   virtual void update(Slot& slot, const Array& gradient) = 0;
 
  private:
+  void require_group(std::size_t group) const;
   std::vector<std::string> keys() const;
   void make_moments(Slot& slot) const;
 

@@ -225,6 +225,23 @@ TEST_CASE("module: load_state_dict") {
   }
 }
 
+TEST_CASE("module: load_state_dict takes a state that shares the model's memory as it was") {
+  struct Three {
+    Parameter a{tensor({1., 2.})}, b{tensor({3., 4.})};
+    Buffer c{tensor({5., 6.})};
+  };
+  const Three model;
+  StateDict state = state_dict(model);
+  std::swap(state.at("a"), state.at("b"));
+  state.at("c") = slice(state.at("c"), 0, 0, 1);
+  CHECK_THROWS_AS(load_state_dict(model, state), ConfigError);
+  state.at("c") = flip(model.c, 0);
+  load_state_dict(model, state);
+  CHECK(model.a.to_vector() == std::vector<float>{3, 4});
+  CHECK(model.b.to_vector() == std::vector<float>{1, 2});
+  CHECK(model.c.to_vector() == std::vector<float>{6, 5});
+}
+
 TEST_CASE("module: summary and tree") {
   Net net{.width = 3};
   Tensor frozen = net.blocks[0].scale;

@@ -50,7 +50,8 @@ Batch ParallelCorpus::batch(const std::vector<std::size_t>& pairs) const {
   Batch b;
   std::vector<Ids> source, input, output;
   for (const std::size_t p : pairs) {
-    source.push_back(source_.at(p)), input.push_back(target_[p]), output.push_back(target_[p]);
+    if (p >= size()) throw IndexError(fmt::format("ParallelCorpus: pair {} is outside [0, {})", p, size()));
+    source.push_back(source_[p]), input.push_back(target_[p]), output.push_back(target_[p]);
     source.back().push_back(Vocabulary::end);
     input.back().insert(input.back().begin(), Vocabulary::start);
     output.back().push_back(Vocabulary::end);

@@ -30,7 +30,7 @@ class ParallelCorpus {
   const std::string& left_out() const { return left_out_; }
   // See batches_by_length; the longer side counts, with its end.
   std::vector<std::vector<std::size_t>> batches(std::int64_t max_tokens, std::uint64_t seed, std::uint64_t epoch) const;
-  Batch batch(const std::vector<std::size_t>& pairs) const;
+  Batch batch(const std::vector<std::size_t>& pairs) const;  // IndexError
 
  private:
   std::vector<Ids> source_, target_;

@@ -18,7 +18,7 @@ class Prefetch {
  public:
   Prefetch(std::size_t first, std::size_t last, std::function<T(std::size_t)> make, std::size_t ahead = 4)
       : left_(first < last ? last - first : 0),
-        ahead_(ahead),
+        ahead_(ahead > 0 ? ahead : 1),
         thread_([this, first, last, f = std::move(make)] { run(first, last, f); }) {}
   ~Prefetch() {
     {

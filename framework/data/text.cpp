@@ -33,6 +33,8 @@ bool is_utf8(const std::string& s) {
   return true;
 }
 
+}  // namespace
+
 void check_line(const std::string& path, std::size_t number, const std::string& line, std::size_t max_bytes) {
   const auto fail = [&](const std::string& what) {
     throw FileError(fmt::format("{}, line {}: {}", path, number, what));
@@ -41,8 +43,6 @@ void check_line(const std::string& path, std::size_t number, const std::string& 
   if (line.find('\0') != std::string::npos) fail("holds a NUL byte");
   if (!is_utf8(line)) fail("is not valid UTF-8");
 }
-
-}  // namespace
 
 std::vector<std::string> read_lines(const std::string& path, std::size_t max_bytes) {
   // reads plain files as they are
@@ -66,7 +66,7 @@ std::vector<std::string> read_lines(const std::string& path, std::size_t max_byt
       const auto* stop = static_cast<const char*>(std::memchr(p, '\n', static_cast<std::size_t>(buffer + n - p)));
       line.append(p, stop ? stop : buffer + n);
       open = true;
-      if (line.size() > max_bytes + 4) check_line(path, lines.size() + 1, line, max_bytes);
+      if (line.size() > max_bytes && line.size() - max_bytes > 4) check_line(path, lines.size() + 1, line, max_bytes);
       if (!stop) break;
       finish();
       p = stop + 1;
@@ -111,7 +111,7 @@ std::string lowercase(const std::string& text) {
       out += static_cast<char>(c + 32);
     } else if (c == 0xC3 && next >= 0x80 && next <= 0x9E && next != 0x97) {  // À to Þ, but not ×
       out += {text[i++], static_cast<char>(next + 32)};
-    } else if (c == 0xC4 || c == 0xC5) {
+    } else if ((c == 0xC4 || c == 0xC5) && (next & 0xC0) == 0x80) {
       // pairs: even upper, odd lower; from U+0139 to U+0148 and from U+0179 on the other way round
       const unsigned code = (c & 31u) << 6 | (next & 63u);
       const bool odd_is_upper = (code >= 0x139 && code <= 0x148) || (code >= 0x179 && code <= 0x17E);
@@ -161,7 +161,7 @@ std::string detokenize(const std::vector<std::string>& words) {
     const bool closing = w.size() == 1 && std::strchr(".,;:!?)", w[0]);
     if (!glue && !closing) text += ' ';
     text += w;
-    glue = w == "(" || w.back() == '\'';
+    glue = w == "(" || (!w.empty() && w.back() == '\'');
   }
   if (!text.empty() && text[0] >= 'a' && text[0] <= 'z') text[0] = static_cast<char>(text[0] - 32);
   return text;

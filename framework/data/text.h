@@ -8,6 +8,9 @@ namespace gradus {
 // the file, and the line where it holds a NUL, is not valid UTF-8 or is longer than max_bytes.
 std::vector<std::string> read_lines(const std::string& path, std::size_t max_bytes = 1 << 20);
 
+// FileError as read_lines throws it unless it would take this line.
+void check_line(const std::string& path, std::size_t number, const std::string& line, std::size_t max_bytes = 1 << 20);
+
 // Text that was cut into words before: split at spaces and tabs.
 std::vector<std::string> split_words(const std::string& line);
 std::string join_words(const std::vector<std::string>& words);

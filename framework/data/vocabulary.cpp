@@ -66,6 +66,7 @@ std::vector<std::string> Vocabulary::decode(const std::vector<std::int64_t>& ids
 
 void Vocabulary::save(const std::string& path) const {
   for (std::size_t i = special.size(); i < words_.size(); ++i) {
+    check_line(path, i + 1, words_[i]);
     if (!words_[i].empty() && words_[i].find_first_of("\r\n") == std::string::npos) continue;
     throw FileError(fmt::format("{}: a word a line can't hold word {}, which is empty or holds an end of line",
                                 path, i));

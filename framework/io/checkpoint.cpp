@@ -44,6 +44,8 @@ std::string describe_file(const std::string& directory, const std::string& name)
 
 std::string seal(const std::string& lines) { return fmt::format("end {:08x}\n", crc32c(lines.data(), lines.size())); }
 
+constexpr std::size_t most_digits = 18;  // of a step
+
 // The steps in a directory, highest first; what is unfinished or set aside does not count.
 std::vector<std::pair<std::int64_t, std::string>> steps(const std::string& directory) {
   std::vector<std::pair<std::int64_t, std::string>> found;
@@ -51,7 +53,8 @@ std::vector<std::pair<std::int64_t, std::string>> steps(const std::string& direc
   for (const auto& entry : fs::directory_iterator(directory, none)) {
     const std::string name = entry.path().filename();
     const std::string digits = name.rfind(prefix, 0) == 0 ? name.substr(prefix.size()) : "";
-    if (digits.empty() || digits.size() > 18 || digits.find_first_not_of("0123456789") != std::string::npos) continue;
+    if (digits.empty() || digits.size() > most_digits) continue;
+    if (digits.find_first_not_of("0123456789") != std::string::npos) continue;
     found.emplace_back(std::stoll(digits), entry.path());
   }
   std::sort(found.rbegin(), found.rend());
@@ -102,13 +105,22 @@ CheckpointWriter::CheckpointWriter(std::string directory, std::size_t keep)
   lock_ = std::make_unique<File>(directory_ + "/lock", O_RDWR | O_CREAT, "can't write");
   if (!lock_->lock()) throw FileError(fmt::format("{}: another process writes checkpoints here", directory_));
   for (const auto& entry : fs::directory_iterator(directory_)) {  // left by a process that was killed: we hold the lock
-    if (entry.path().extension() == unfinished) fs::remove_all(entry.path());
+    const bool of_a_step = entry.path().filename().string().rfind(prefix, 0) == 0;
+    if (of_a_step && entry.path().extension() == unfinished) fs::remove_all(entry.path());
   }
 }
 
 CheckpointWriter::~CheckpointWriter() = default;
 
 void CheckpointWriter::save(std::int64_t step, const std::map<std::string, TensorMap>& parts) {
+  if (step < 0 || std::to_string(step).size() > most_digits) {
+    throw ConfigError(fmt::format("CheckpointWriter: the step is {}, must be in [0, 10^{})", step, most_digits));
+  }
+  for (const auto& entry : parts) {
+    if (!entry.first.empty() && entry.first.find_first_of(" /\n") == std::string::npos) continue;
+    throw ConfigError(fmt::format("CheckpointWriter: a part's name must not be empty or hold a space, a / or an end of line, "
+                                  "it is '{}'", entry.first));
+  }
   const std::string name = fmt::format("{}{:09}", prefix, step), path = directory_ + "/" + name,
                     temporary = path + unfinished;
   std::error_code ignored;

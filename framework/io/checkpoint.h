@@ -36,7 +36,8 @@ class CheckpointWriter {
   // FileError when the directory can't be made, or while another process writes there.
   explicit CheckpointWriter(std::string directory, std::size_t keep = 2);
   ~CheckpointWriter();
-  // FileError (no room, no rights, a whole checkpoint of that step is there): then nothing was changed.
+  // FileError (no room, no rights, a whole checkpoint of that step is there), ConfigError (a step outside [0, 10^18), a part whose
+  // name is empty or holds a space, a / or an end of line): then nothing was changed.
   void save(std::int64_t step, const std::map<std::string, TensorMap>& parts);
 
  private:

@@ -19,7 +19,8 @@ void File::fail_errno(const std::string& path, const char* doing) {
 }
 
 File::File(const std::string& path, int flags, const char* doing)
-    : path_(path), fd_(::open(path.c_str(), flags | O_CLOEXEC, 0666)) {
+    // NONBLOCK: who opens a pipe would wait for its other end
+    : path_(path), fd_(::open(path.c_str(), flags | O_CLOEXEC | O_NONBLOCK, 0666)) {
   if (fd_ < 0) fail_errno(path_, doing);
 }
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -92,7 +93,9 @@ Entry read_entry(const std::string& path, const std::string& name, const json& v
 json parse_header(const std::string& path, const std::string& text) {
   std::vector<std::set<std::string>> names;  // of each open object
   std::string twice;
-  const auto watch = [&](int, json::parse_event_t event, json& parsed) {
+  const auto watch = [&](int depth, json::parse_event_t event, json& parsed) {
+    const bool opens = event == json::parse_event_t::object_start || event == json::parse_event_t::array_start;
+    if (opens && depth > 2) fail(path, "the header is nested too deeply");  // before it fills the memory
     if (event == json::parse_event_t::object_start) names.emplace_back();
     if (event == json::parse_event_t::object_end) names.pop_back();
     if (event == json::parse_event_t::key && !names.back().insert(parsed.get<std::string>()).second) {
@@ -216,7 +219,8 @@ void save_safetensors(const std::string& path, const TensorMap& tensors, const M
   if (length > max_header) throw FileError(fmt::format("{}: the header would be over 100 MB", path));
 
   const auto target = std::filesystem::path(path);
-  TemporaryFile temporary{path + fmt::format(".{}.tmp", ::getpid())};
+  static std::atomic<std::uint64_t> saved = 0;  // several threads may save one path
+  TemporaryFile temporary{path + fmt::format(".{}.{}.tmp", ::getpid(), saved++)};
   {
     File file(temporary.path, O_WRONLY | O_CREAT | O_TRUNC, "can't write");
     file.write(&length, 8);

@@ -30,6 +30,10 @@ Tensor add_positions(const char* layer, const Tensor& x, const Tensor& table, st
                                  layer, table.size(1), table.size(0), x.defined() ? x.shape().str() : "undefined",
                                  first ? fmt::format(" from position {}", first) : ""));
   }
+  if (x.dtype() != table.dtype()) {
+    throw DTypeError(fmt::format("{}: x is {}, the table {}; convert with to(x, dtype) or to(model, dtype)\n  x  {}", layer,
+                                 name(x.dtype()), name(table.dtype()), x.shape().str()));
+  }
   return x + slice(table, 0, first, first + x.size(-2));
 }
 

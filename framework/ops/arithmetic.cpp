@@ -102,24 +102,24 @@ Tensor operator*(double a, const Tensor& b) { return number("*", b, a) * b; }
 Tensor operator/(double a, const Tensor& b) { return number("/", b, a) / b; }
 
 namespace {
-// The share of the gradient that goes to a: 1 where it was chosen, half where both are equal.
-Tensor share(const Tensor& g, const Tensor& chosen, const Tensor& a, const Tensor& b) {
-  return g * (to(chosen, g.dtype()) + 0.5 * to(a == b, g.dtype()));
+// What goes to an operand of the gradient: half where both are equal, none where the other was chosen (not 0 * inf), else all.
+Tensor share(const Tensor& g, const Tensor& other_chosen, const Tensor& a, const Tensor& b) {
+  return masked_fill(where(a == b, 0.5 * g, g), other_chosen, 0);
 }
 }  // namespace
 
 Tensor maximum(const Tensor& a, const Tensor& b) {
   const Array y = zip("maximum", a, b, [](const auto& k) { return k.max; },
                       [](auto u, auto v) { return u != u || u > v ? u : v; });
-  return record("maximum", y, {a, b}, [a, b](const Tensor& g) { return share(g, a > b, a, b); },
-                [a, b](const Tensor& g) { return share(g, b > a, a, b); });
+  return record("maximum", y, {a, b}, [a, b](const Tensor& g) { return share(g, a < b, a, b); },
+                [a, b](const Tensor& g) { return share(g, b < a, a, b); });
 }
 
 Tensor minimum(const Tensor& a, const Tensor& b) {
   const Array y = zip("minimum", a, b, [](const auto& k) { return k.min; },
                       [](auto u, auto v) { return u != u || u < v ? u : v; });
-  return record("minimum", y, {a, b}, [a, b](const Tensor& g) { return share(g, a < b, a, b); },
-                [a, b](const Tensor& g) { return share(g, b < a, a, b); });
+  return record("minimum", y, {a, b}, [a, b](const Tensor& g) { return share(g, a > b, a, b); },
+                [a, b](const Tensor& g) { return share(g, b > a, a, b); });
 }
 
 Tensor remainder(const Tensor& x, const Tensor& divisor) {

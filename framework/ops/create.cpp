@@ -89,6 +89,7 @@ Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, Generato
 
 Tensor one_hot(const Tensor& ids, std::int64_t classes, DType dtype) {
   require_indices("one_hot", "id", ids, classes, {{"ids", ids}});
+  require(classes >= 0, "one_hot", "the number of classes must not be negative", {{"ids", ids}});
   require_rank("one_hot", ids.shape().size() + 1, {{"ids", ids}});
   Shape shape = ids.shape();
   shape.push_back(classes);

@@ -33,7 +33,7 @@ struct Picked {
 };
 
 Picked pick(const Tensor& scores, const Tensor& targets, std::int64_t ignore_index) {
-  const Tensor counts = targets != static_cast<double>(ignore_index);
+  const Tensor counts = targets != tensor(ignore_index);
   const Tensor safe = where(counts, targets, zeros_like(targets));
   const Tensor chosen = squeeze(gather(scores, -1, unsqueeze(safe, -1)), -1);
   return {neg(sum(where(counts, chosen, zeros_like(chosen)))), sum(to(counts, float64)).item<double>()};
@@ -56,7 +56,7 @@ Tensor composed_cross_entropy(const Tensor& logits, const Tensor& targets, const
   const auto [total, count] = pick(log_p, targets, o.ignore_index);
   Tensor loss = total * (1 - o.label_smoothing);
   if (o.label_smoothing > 0) {
-    const Tensor counts = targets != static_cast<double>(o.ignore_index);
+    const Tensor counts = targets != tensor(o.ignore_index);
     const Tensor all = mean(log_p, -1);
     loss = loss - o.label_smoothing * sum(where(counts, all, zeros_like(all)));
   }

@@ -11,7 +11,7 @@ namespace gradus {
 namespace {
 
 Tensor composed_layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
-  const Tensor y = rms_norm(x - mean(x, -1, true), weight, eps);
+  const Tensor y = rms_norm(centred(x, {x.dim() - 1}), weight, eps);
   return bias.defined() ? y + bias : y;
 }
 

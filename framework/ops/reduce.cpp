@@ -119,12 +119,16 @@ Tensor mean(const Tensor& x, const Axes& axes, bool keepdim) {
 
 Tensor mean(const Tensor& x) { return mean(x, all_axes("mean", x)); }
 
+Tensor centred(const Tensor& x, const Dims& axes) {
+  const Tensor nearly = x - mean(x, axes, true);
+  return nearly - mean(nearly, axes, true);
+}
+
 Tensor var(const Tensor& x, const Axes& axes, bool keepdim, std::int64_t correction) {
   require_float("var", {{"x", x}});
   const Dims over = normalized("var", axes, {{"x", x}});
-  const Tensor centred = x - mean(x, over, true);
-  return sum(centred * centred, over, keepdim) /
-         std::max(0.0, static_cast<double>(count(x.shape(), over) - correction));
+  const Tensor off = centred(x, over);
+  return sum(off * off, over, keepdim) / std::max(0.0, static_cast<double>(count(x.shape(), over) - correction));
 }
 
 namespace {
@@ -203,7 +207,7 @@ Tensor stddev(const Tensor& x, const Axes& axes, bool keepdim, std::int64_t corr
   require_float("stddev", {{"x", x}});
   const Dims over = normalized("stddev", axes, {{"x", x}});
   const double n = static_cast<double>(count(x.shape(), over) - correction);
-  return length_of("stddev", x - mean(x, over, true), over, keepdim) / std::sqrt(std::max(0.0, n));
+  return length_of("stddev", centred(x, over), over, keepdim) / std::sqrt(std::max(0.0, n));
 }
 
 namespace {

@@ -213,6 +213,7 @@ Tensor cat(const std::vector<Tensor>& xs, std::int64_t axis) {
       throw ShapeError("cat: the sum of the sizes does not fit 64 bits");
     }
   }
+  require_addressable("cat", shape, {{"first", first}});
   Array y = Array::empty(shape, first.dtype());
   std::vector<std::int64_t> starts;
   std::int64_t at = 0;
@@ -236,10 +237,12 @@ Tensor stack(const std::vector<Tensor>& xs, std::int64_t axis) {
   if (xs.empty()) throw ShapeError("stack: needs at least one tensor");
   require_defined("stack", {{"first", xs.front()}});
   require_rank("stack", xs.front().shape().size() + 1, {{"first", xs.front()}});
-  normalize_axis("stack", axis, {{"first", xs.front()}}, 1);
+  Shape shape = xs.front().shape();
+  shape.insert(normalize_axis("stack", axis, {{"first", xs.front()}}, 1), static_cast<std::int64_t>(xs.size()));
+  require_addressable("stack", shape, {{"first", xs.front()}});
   std::vector<Tensor> rows;
   for (const auto& x : xs) {
-    require_defined("stack", {{"first", xs.front()}, {"other", x}});
+    require_same_dtype("stack", {{"first", xs.front()}, {"other", x}});
     require(x.shape() == xs.front().shape(), "stack", "all shapes must be equal",
             {{"first", xs.front()}, {"other", x}});
     rows.push_back(unsqueeze(x, axis));

@@ -263,8 +263,8 @@ void Examination::cached() {
     return find("", fmt::format("cached logits must have the shape of the others, {}, but are {}", a.shape().str(),
                                 b.shape().str()));
   }
-  if (options_.causal >= 0) {  // what follows a pad is of no interest
-    Tensor ids = batch_.at(static_cast<std::size_t>(options_.causal)) == static_cast<double>(options_.pad);
+  if (options_.causal >= 0 && options_.causal < static_cast<std::int64_t>(batch_.size())) {  // what follows a pad is of no interest
+    Tensor ids = batch_[static_cast<std::size_t>(options_.causal)] == static_cast<double>(options_.pad);
     while (ids.dim() < a.dim()) ids = unsqueeze(ids, -1);
     if (broadcasts_to(ids.shape(), a.shape())) a = masked_fill(a, ids, 0), b = masked_fill(b, ids, 0);
   }

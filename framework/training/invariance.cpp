@@ -27,8 +27,14 @@ std::string place(const BatchFunction& f, const Inputs& batch, const Inputs& cha
   return "";
 }
 
+void require_tensor(const char* f, const Inputs& batch, std::int64_t which) {
+  const auto n = static_cast<std::int64_t>(batch.size());
+  if (which < 0 || which >= n) throw IndexError(fmt::format("{}: tensor {} of the batch is outside [0, {})", f, which, n));
+}
+
 // Other values at every step unless all of x are the same: of ids the next larger that occurs in x, of numbers 1 - x.
 Tensor other_values(const Tensor& x) {
+  if (x.dtype() == boolean) return logical_not(x);
   if (is_float(x.dtype())) return 1 - x;
   auto out = x.to_vector<std::int64_t>();
   auto values = out;
@@ -60,7 +66,8 @@ double distance_in_common(Tensor a, Tensor b) {
 
 std::optional<Departure> sees_future(const BatchFunction& f, const Inputs& batch, std::size_t which, double tolerance) {
   const NoGrad guard;
-  const Tensor x = batch.at(which), y = f(batch);
+  require_tensor("sees_future", batch, static_cast<std::int64_t>(which));
+  const Tensor x = batch[which], y = f(batch);
   if (x.dim() < 2 || y.dim() < 2 || y.size(1) != x.size(1)) {
     throw ShapeError(
         fmt::format("sees_future: tensor {} of the batch must be (b,t,...), and the result have these b and t\n"
@@ -88,7 +95,8 @@ std::optional<Departure> sees_padding(const BatchFunction& f, const Inputs& batc
   const NoGrad guard;
   Inputs longer = batch;
   for (const std::int64_t i : which) {
-    Tensor& x = longer.at(static_cast<std::size_t>(i));
+    require_tensor("sees_padding", batch, i);
+    Tensor& x = longer[static_cast<std::size_t>(i)];
     Shape shape = x.shape();
     if (shape.size() < 2) {
       throw ShapeError(fmt::format("sees_padding: tensor {} must be (b,t,...), is {}", i, shape.str()));
@@ -104,7 +112,9 @@ std::optional<Departure> sees_padding(const BatchFunction& f, const Inputs& batc
 }
 
 std::optional<Departure> sees_other_rows(const BatchFunction& f, const Inputs& batch, double tolerance) {
-  const std::int64_t b = batch.at(0).size(0);
+  require_tensor("sees_other_rows", batch, 0);
+  if (batch[0].dim() == 0) throw ShapeError("sees_other_rows: tensor 0 of the batch must be (b,...), is ()");
+  const std::int64_t b = batch[0].size(0);
   // The last rows in reverse, without the first: neither its absence nor their places may matter.
   const Tensor others = arange(static_cast<double>(b - 1), 0, -1);
   const auto chosen = [&](const Tensor& x) {

@@ -10,7 +10,7 @@ namespace gradus {
 
 // Does a computation depend on what it must not see? Each function returns how it departs, or nothing when all is well.
 // f is a function of the batch: its tensors have b rows. Differences above `tolerance`, relative to the largest value,
-// count.
+// count. IndexError for a tensor that the batch does not have.
 struct Departure {
   std::string where;  // "encoder.layers.0.linear1 (relu)": the part of the model, if known, and op that departs first
   std::string what;

@@ -53,6 +53,10 @@ class Recording {
     if (!all_.count("result") || !all_.count("result_gradient") || modules.empty()) {
       throw FileError(fmt::format("{}: not a recording of scripts/record_pytorch.py", path));
     }
+    for (const Module& m : modules) {
+      if (all_.count("output." + m.key)) continue;
+      throw FileError(fmt::format("{}: not a recording of scripts/record_pytorch.py: {} has no output", path, m.name));
+    }
   }
   Tensor find(const std::string& name) const {
     const auto at = all_.find(name);

@@ -78,6 +78,8 @@ std::vector<Variant> norms(const Tensor& x, const Tensor& w, const Tensor& b) {
     if (b.defined()) all.push_back({name + ", without its bias", y}), y = y + b;
     all.push_back({name, y});
   };
+  const auto fits = [&](const Tensor& p) { return !p.defined() || p.shape() == Shape{x.size(-1)}; };
+  if (x.dim() == 0 || !fits(w) || !fits(b)) return all;
   const Tensor centred = x - mean(x, -1, true);
   for (const double eps : {1e-5, 1e-6, 1e-3, 1e-4, 1e-7, 1e-8, 1e-12, 0.0}) {
     add(fmt::format("a layer norm with eps {:g}", eps), centred * rsqrt(mean(centred * centred, -1, true) + eps));

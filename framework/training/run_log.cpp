@@ -1,5 +1,6 @@
 #include "framework/training/run_log.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <bit>
@@ -56,24 +57,35 @@ std::string record(const std::string& data) {
   return length + masked(length) + data + masked(data);
 }
 
+// What is not UTF-8 is replaced.
+std::string one_line(const json& line) { return line.dump(-1, ' ', false, json::error_handler_t::replace) + "\n"; }
+
+// Whole or not at all: half a line or record would spoil those after it.
 void write(std::FILE* out, const std::string& bytes) {
-  if (!out) return;
-  std::fwrite(bytes.data(), 1, bytes.size(), out);
-  std::fflush(out);
+  struct stat before {};
+  if (!out || ::fstat(::fileno(out), &before) != 0) return;
+  const bool whole = std::fwrite(bytes.data(), 1, bytes.size(), out) == bytes.size() && std::fflush(out) == 0;
   std::clearerr(out);
+  if (!whole && ::ftruncate(::fileno(out), before.st_size) != 0) return;  // a pipe can't be shortened
 }
 
-// Keeps the whole lines of steps up to from_step.
+// Keeps the whole lines of steps up to from_step; all of them where there is no room for the new file.
 void shorten(const std::string& path, std::int64_t from_step) {
   std::ifstream in(path);
   std::vector<std::string> kept;
   for (std::string line; std::getline(in, line);) {
     const json parsed = json::parse(line, nullptr, false);
-    if (parsed.is_object() && parsed.value("step", from_step + 1) <= from_step) kept.push_back(line);
+    const auto step = parsed.is_object() ? parsed.find("step") : parsed.end();
+    if (step != parsed.end() && step->is_number() && step->get<double>() <= static_cast<double>(from_step)) kept.push_back(line);
   }
   in.close();
-  std::ofstream out(path);
+  const std::string temporary = path + ".tmp";
+  std::ofstream out(temporary);
   for (const auto& line : kept) out << line << "\n";
+  out.close();
+  std::error_code ignored;
+  if (out) fs::rename(temporary, path, ignored);
+  else fs::remove(temporary, ignored);
 }
 
 }  // namespace
@@ -97,15 +109,13 @@ void RunLog::scalars(std::int64_t step, const std::map<std::string, double>& val
     line[name] = std::isfinite(value) ? json(value) : json();
     summary += bytes_field(1, bytes_field(1, name) + float_field(2, static_cast<float>(value)));
   }
-  write(lines_.get(), line.dump() + "\n");
+  write(lines_.get(), one_line(line));
   event(time, step, summary);
 }
 
 void RunLog::text(std::int64_t step, const std::string& name, const std::string& markdown) {
   const double time = now();
-  write(lines_.get(),
-        json{{"step", step}, {"time", time}, {name, markdown}}.dump(-1, ' ', false, json::error_handler_t::replace) +
-            "\n");
+  write(lines_.get(), one_line({{"step", step}, {"time", time}, {name, markdown}}));
   constexpr int string_type = 7;
   const std::string shape = bytes_field(2, integer_field(1, 1));
   const std::string tensor = integer_field(1, string_type) + bytes_field(2, shape) + bytes_field(8, markdown);

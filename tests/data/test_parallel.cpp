@@ -83,6 +83,14 @@ TEST_CASE("parallel corpus: pairs that can't be used are named by their line, an
   CHECK_THROWS_AS(ParallelCorpus({}, s, t, 4), ConfigError);
 }
 
+TEST_CASE("parallel corpus: a pair that is not there is refused by number") {
+  const ParallelText text{{"a b"}, {"c"}};
+  const auto words = WordTokenizer::build({"a b c"}, false);
+  const ParallelCorpus corpus(text, words, words, 10);
+  CHECK(corpus.batch({0}).tokens == 2);
+  CHECK_THROWS_WITH_AS(corpus.batch({0, 1}), "ParallelCorpus: pair 1 is outside [0, 1)", IndexError);
+}
+
 TEST_CASE("prefetch: all items in order, no more than `ahead` waiting, errors where they belong, leaving early" *
           doctest::test_suite("threads")) {
   std::atomic<std::size_t> made = 0;
@@ -93,6 +101,9 @@ TEST_CASE("prefetch: all items in order, no more than `ahead` waiting, errors wh
     CHECK(made <= expected - 3 + 5);  // what waits, and the one being made
   }
   CHECK(expected == 200);
+  std::size_t one_by_one = 0;  // 0 ahead: one is made nevertheless
+  for (const auto& item : Prefetch<std::size_t>(0, 3, [](std::size_t i) { return i; }, 0)) CHECK(item == one_by_one++);
+  CHECK(one_by_one == 3);
   for (const auto& item : Prefetch<int>(5, 5, [](std::size_t) { return 1; })) CHECK(item == 0);
 
   std::size_t seen = 0;

@@ -60,6 +60,9 @@ TEST_CASE("E92 lines of a file, however they end") {
   CHECK(read_lines(f.file("a", longest)) == Words{longest});
   const std::string big(300000, 'x');  // longer than any buffer
   CHECK(read_lines(f.file("a", big + "\n" + big)) == Words{big, big});
+  std::string accents = "x";
+  for (int i = 0; i < 100000; ++i) accents += "\xC3\xA9";  // one of them lies across two buffers
+  for (const std::size_t limit : {std::size_t{1} << 20, ~std::size_t{0}}) CHECK(read_lines(f.file("a", accents), limit) == Words{accents});
 }
 
 TEST_CASE("E92 what is no text is refused with its line") {
@@ -110,6 +113,8 @@ TEST_CASE("raw text into words and back") {
   CHECK(tokenize("'quoted'") == Words{"'", "quoted'"});
   CHECK(detokenize({"l'", "homme", "(", "vieux", ")", "dort", "."}) == "L'homme (vieux) dort.");
   CHECK(detokenize({}) == "");
+  CHECK(detokenize({"a", "", "b"}) == "A  b");
+  for (const char* cut : {"\xC4", "\xC5x", "ab\xC4 c", "\xC3", "\xC4\xC4"}) CHECK(lowercase(cut) == cut);  // half a character stays what it is
   CHECK(split_words("  a  b\tc ") == Words{"a", "b", "c"});
   CHECK(join_words({"a", "b"}) == "a b");
 }
@@ -142,4 +147,11 @@ TEST_CASE("a vocabulary is saved, and a damaged one refused with its line") {
   CHECK(holds(message([&] { Vocabulary::load(f.file("v", "<pad>\n<end>\n")); }), "line 2"));
   CHECK(holds(message([&] { Vocabulary::load(f.file("v", "<pad>\n")); }), "are missing"));
   CHECK(holds(message([&] { v.save(f.path("no/such/folder/v")); }), "can't write"));
+  // what load would refuse
+  f.file("v", "old");
+  const std::string long_word(1 << 21, 'x');
+  for (const std::string& word : {std::string("\xFF"), std::string("a\0b", 3), long_word}) {
+    CHECK(holds(message([&] { Vocabulary::build({{word}}).save(f.path("v")); }), "line 5: "));
+  }
+  CHECK(read_lines(f.path("v")) == Words{"old"});
 }

@@ -90,3 +90,25 @@ TEST_CASE("gradgradcheck: right and wrong second derivatives") {
   CHECK_FALSE(result.ok);
   CHECK(mentions(result.message, {"element", "with create_graph", "without"}));
 }
+
+TEST_CASE("gradcheck and gradgradcheck: a NaN is the worst there is, and what follows it does not hide it") {
+  const Tensor x = leaf({3});
+  // d(2 x)/dx, whose first element is a NaN: without create_graph, or with it
+  const auto nan_first = [](bool recorded) {
+    return [recorded](const auto& in) {
+      const Tensor in0 = in[0];
+      return record("twice", (in0.detach() * 2).array(), {in0}, [recorded](const Tensor& g) {
+        if (grad_enabled() != recorded) return g * 2;
+        return g * tensor({std::nan(""), 2., 2.}, float64);
+      });
+    };
+  };
+  const auto result = gradcheck(nan_first(false), {x});
+  CHECK_FALSE(result.ok);
+  CHECK(mentions(result.message, {"element 0", "nan"}));
+  for (const bool recorded : {false, true}) {
+    const auto second = gradgradcheck(nan_first(recorded), {x});
+    CHECK_FALSE(second.ok);
+    CHECK(mentions(second.message, {"element 0", "nan"}));
+  }
+}

@@ -147,3 +147,11 @@ TEST_CASE("a parameter that is frozen after forward: the graph is refused, no gr
   w.set_requires_grad(false), w.set_requires_grad(true);
   CHECK_THROWS_AS(y.backward(), VersionError);
 }
+
+TEST_CASE("a leaf's array can't be exchanged for an undefined one") {
+  const Tensor x = leaf({4}), plain = values({4});
+  CHECK_THROWS_AS(x.set_array(Array()), DTypeError);
+  CHECK_THROWS_AS(plain.set_array(Array()), DTypeError);
+  CHECK(x.shape() == Shape{4});
+  CHECK(plain.shape() == Shape{4});
+}

@@ -171,6 +171,32 @@ TEST_CASE("checkpoint: what a killed process left is swept up and never read (E8
   CHECK_FALSE(fs::exists(f.path + "/step-000000009.tmp"));
 }
 
+TEST_CASE("checkpoint: nothing is swept up in the directory but what a checkpoint leaves") {
+  const Folder f;
+  fs::create_directories(f.path + "/folder.tmp");
+  write(f.path + "/folder.tmp/thesis", "mine");
+  write(f.path + "/notes.tmp", "mine");
+  CheckpointWriter writer(f.path, 1);
+  for (const std::int64_t step : {1, 2}) writer.save(step, parts(1));
+  CHECK(read(f.path + "/folder.tmp/thesis") == "mine");
+  CHECK(read(f.path + "/notes.tmp") == "mine");
+}
+
+TEST_CASE("checkpoint: a step or a part that would not be found again is refused before anything is written") {
+  const Folder f;
+  CheckpointWriter writer(f.path);
+  for (const std::int64_t step : {std::int64_t{-1}, std::int64_t{1000000000000000000}}) {
+    CHECK_THROWS_WITH_AS(writer.save(step, parts(1)), doctest::Contains("the step is"), ConfigError);
+  }
+  for (const char* name : {"", "my model", "two\nlines", "sub/model", "../model"}) {
+    CAPTURE(name);
+    CHECK_THROWS_WITH_AS(writer.save(1, {{name, {{"w", ones({2})}}}}), doctest::Contains("a part's name"), ConfigError);
+  }
+  CHECK(entries(f.path) == 1);  // the lock
+  writer.save(999999999999999999, parts(3));
+  CHECK(value_of(latest_checkpoint(f.path)) == 3);
+}
+
 TEST_CASE("checkpoint: SIGKILL at any moment of a save leaves a whole newest one (E85)") {
   const Folder f;
   std::int64_t last = 0;

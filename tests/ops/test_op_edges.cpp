@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "framework/error.h"
 #include "framework/gradcheck.h"
@@ -81,6 +82,38 @@ TEST_CASE("ops at their edges: steps, clamp and remainder") {
            {3, -3, 2.5}, {1, -2, 1.5}, {-2, 3, 3});
   CHECK(remainder(tensor<std::int64_t>({INT64_MIN, -7, 7}),
                   tensor<std::int64_t>({-1, 3, -3})).to_vector<std::int64_t>() == std::vector<std::int64_t>{0, 2, -2});
+}
+
+TEST_CASE("ops at their edges: what maximum and minimum do not choose has gradient 0, a NaN passes it on") {
+  const auto zero = [](const Tensor& x) { return full({}, 0, x.dtype()); };
+  check_op("sqrt of maximum", [&](const Tensor& x) { return sqrt(maximum(x, zero(x))); }, {-1, 4, 0}, {0, 2, 0}, {0, 0.25, inf});
+  check_op("sqrt of minimum", [&](const Tensor& x) { return sqrt(neg(minimum(zero(x), x))); }, {1, -4}, {0, 2}, {0, -0.25});
+  for (const auto& f : {maximum, minimum}) {
+    check_op("NaN on one side", [&](const Tensor& x) { return f(x, full({}, 1, x.dtype())); }, {NaN, 1}, {NaN, 1}, {1, 0.5});
+    check_op("NaN on the other", [&](const Tensor& x) { return f(full({}, NaN, x.dtype()), x); }, {2, NaN}, {NaN, NaN}, {1, 1});
+  }
+}
+
+TEST_CASE("ops at their edges: float32 numbers that are large and near one another") {
+  Generator generator(3);
+  for (const double mean_of_all : {1e3, 1e4, 1e5}) {
+    CAPTURE(mean_of_all);
+    const Tensor x = to(randn({4, 500}, float64, generator) * 0.01 + mean_of_all, float32), exact = to(x, float64);
+    for (const auto& axes : {Axes(1), Axes(0), Axes({0, 1})}) {
+      const auto got = numbers(var(x, axes)), want = numbers(var(exact, axes)), of_root = numbers(stddev(x, axes));
+      for (std::size_t i = 0; i < got.size(); ++i) {
+        CHECK(got[i] == doctest::Approx(want[i]).epsilon(1e-5));
+        CHECK(of_root[i] == doctest::Approx(std::sqrt(want[i])).epsilon(1e-5));
+      }
+    }
+    // with create_graph layer_norm is differentiated as a composition
+    const Tensor learned = x.detach().set_requires_grad(), cotangent = randn({4, 500}, float32, generator);
+    const Tensor y = layer_norm(learned, {}, {});
+    const Tensor kernel = grad(y, {learned}, cotangent, {.retain_graph = true})[0];
+    const Tensor composed = grad(y, {learned}, cotangent, {.create_graph = true})[0];
+    CHECK(max(abs(kernel - composed)).item() < 1e-4 * max(abs(kernel)).item());
+  }
+  check_op("stddev of one number", [](const Tensor& x) { return stddev(x * 0.1, 0) * 1e6; }, {1, 1, 1}, {0}, {0, 0, 0});
 }
 
 TEST_CASE("ops at their edges: accurate near 0, no overflow far from it") {
@@ -182,6 +215,10 @@ TEST_CASE("losses at their edges") {
   check_op("cosine_similarity", [](const Tensor& a) { return cosine_similarity(a, given({1, 2, 2}, a.dtype()), 0); },
            {0, 0, 0}, {0}, {1e8 / 3, 2e8 / 3, 2e8 / 3});
   CHECK(std::isnan(mse(zeros({0}), zeros({0})).item()));
+  const Tensor scores = log_softmax(given({1, 2, 3}), 0);
+  for (const std::int64_t ignored : {std::numeric_limits<std::int64_t>::max(), (std::int64_t{1} << 53) + 1}) {  // no double has this value
+    CHECK(nll(stack({scores, scores}), tensor({std::int64_t{2}, ignored}), ignored).item() == -scores.to_vector<double>()[2]);
+  }
   CHECK(mse(zeros({0, 3}), zeros({0, 3}), Reduction::sum).item() == 0);
 }
 

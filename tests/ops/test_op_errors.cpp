@@ -53,6 +53,14 @@ TEST_CASE("errors: results too large to exist name the op and its operands") {
   check_said<ShapeError>("outer", rows, [&] { return outer(row, row); });
   check_said<ShapeError>("*", {"a  (1099511627776, 1) float32", "b  (1099511627776,) float32"},
                          [&] { return unsqueeze(row, 1) * row; });
+  check_said<ShapeError>("expand", {"(1,) float32", "(1099511627776, 1099511627776)"},
+                         [] { return expand(ones({1}), {huge, huge}); });
+  check_said<ShapeError>("reshape", {"(0,) float32", "(0, 1099511627776, 1099511627776)"},
+                         [] { return reshape(ones({0}), {0, huge, huge}); });
+  check_said<ShapeError>("meshgrid", rows, [&] { return meshgrid({row, row})[0]; });
+  const Tensor most = expand(ones({1}), {std::int64_t{1} << 58});
+  check_said<ShapeError>("cat", {"(288230376151711744,) float32"}, [&] { return cat({most, most, most}); });
+  check_said<ShapeError>("stack", {"(288230376151711744,) float32"}, [&] { return stack({most, most, most}); });
   check_said<ShapeError>("bincount", {"(1,) int64"}, [] { return bincount(tensor({INT64_MAX - 1})); });
   check_said<ShapeError>("bincount", {"(1,) int64"}, [] { return bincount(tensor({1}), {}, INT64_MAX); });
 }
@@ -95,6 +103,7 @@ TEST_CASE("errors: every operand is shown") {
   check_said<AxisError>("softmax", {"x  (2, 3) float32"}, [] { return softmax(x(), 2); });
   check_said<AxisError>("gather", both, [&] { return gather(x(), 7, nine); });
   check_said<AxisError>("cat", {"(2, 3) float32"}, [] { return cat({x(), x()}, 2); });
+  check_said<DTypeError>("stack", {"(2, 3) float32", "(2, 3) int64"}, [] { return stack({x(), ones({2, 3}, int64)}); });
   check_said<AxisError>("transpose", {"(2, 3) float32"}, [] { return transpose(x(), 0, 2); });
   check_said<IndexError>("embedding", both, [&] { return embedding(nine, x()); });
   check_said<IndexError>("index_select", both, [&] { return index_select(x(), 0, nine); });
@@ -124,7 +133,7 @@ TEST_CASE("errors: what makes a tensor of no shape is named") {
   const std::vector<std::string> all_of_it{"shape (9223372036854775807,)", "x  (9223372036854775807,) float32"};
   check_said<ShapeError>("zeros_like", all_of_it, [&] { return zeros_like(endless); });
   check_said<ShapeError>("ones_like", all_of_it, [&] { return ones_like(endless); });
-  check_said<ShapeError>("one_hot", {"negative: shape (0, -1)", "ids  (0,) int64"},
+  check_said<ShapeError>("one_hot", {"number of classes must not be negative", "ids  (0,) int64"},
                          [&] { return one_hot(to(none, int64), -1); });
   const std::vector<double> two{1, 2};
   check_said<ShapeError>("from_vector", {"negative: shape (-1, 2)"}, [&] { return from_vector(two, {-1, 2}); });

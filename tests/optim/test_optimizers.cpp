@@ -117,6 +117,9 @@ TEST_CASE("optimisers: C59: clipping a norm of 0 does nothing, one that is not f
     CHECK_FALSE(std::isfinite(clip_grad_norm({p}, 1)));
     CHECK(p.grad().to_vector()[0] == 3);
   }
+  p.set_grad(tensor({3e25, 4e25}));  // squares leave float32's range, the norm does not
+  CHECK(clip_grad_norm({p}, 1) == doctest::Approx(5e25));
+  CHECK(p.grad().to_vector<double>()[0] == doctest::Approx(0.6));
   CHECK_THROWS_AS(clip_grad_norm({p}, 0), ConfigError);
   CHECK_THROWS_AS(clip_grad_value({p}, NaN), ConfigError);
 }
@@ -186,6 +189,45 @@ TEST_CASE("optimisers: a model of another dtype than its moments is refused by n
                        "after to(model, dtype)",
                        DTypeError);
   CHECK(values_of(model) == before);
+}
+
+TEST_CASE("optimisers: a parameter of another shape than its moments is refused, and nothing changes") {
+  const auto check = [](const char* name, auto make) {
+    Tensor p = tensor({1., 2.}), other = tensor({3.});
+    p.set_requires_grad(), other.set_requires_grad();
+    auto optimizer = make(std::vector<Tensor>{other, p});
+    for (const Tensor& x : {p, other}) x.set_grad(ones_like(x));
+    optimizer.step();
+    p.set_array(Array::full({1000}, 1, float32));  // longer than its moments
+    for (const Tensor& x : {p, other}) x.set_grad(ones_like(x));
+    const auto before = other.to_vector();
+    CHECK_THROWS_WITH_AS(optimizer.step(),
+                         (std::string(name) + ": parameter 1 is (1000,) now, its moments are (2,): make a new optimiser").c_str(), ShapeError);
+    CHECK(other.to_vector() == before);
+    CHECK(p.to_vector() == std::vector<float>(1000, 1));
+  };
+  check("Adam", [](const auto& p) { return Adam(p); });
+  check("SGD", [](const auto& p) { return SGD(p, {.momentum = 0.9}); });
+}
+
+TEST_CASE("optimisers: a group that is not there is refused by number") {
+  const Tensor p = tensor({1., 2.}).set_requires_grad();
+  Adam adam({p});
+  CHECK(adam.lr(0) == 1e-3);
+  CHECK_THROWS_WITH_AS(adam.lr(1), "Adam: group 1 is outside [0, 1)", IndexError);
+  CHECK_THROWS_WITH_AS(adam.set_lr(0.1, 7), "Adam: group 7 is outside [0, 1)", IndexError);
+  CHECK(adam.lr() == 1e-3);
+}
+
+TEST_CASE("optimisers: a state of a negative number of steps is refused") {
+  const Tensor p = tensor({1., 2.}).set_requires_grad();
+  Adam adam({p});
+  State state = adam.state_dict();
+  state.at("0.step") = tensor(std::int64_t{-1});  // the next step would divide by 1 - beta^0
+  CHECK_THROWS_WITH_AS(adam.load_state_dict(state), doctest::Contains("negative    0.step is -1"), ConfigError);
+  p.set_grad(ones_like(p));
+  adam.step();
+  CHECK(std::isfinite(p.to_vector()[0]));
 }
 
 TEST_CASE("optimisers: D78: a tied weight has one moment and is updated and decayed once") {

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "framework/error.h"
 #include "framework/framework.h"
 #include "framework/training/parity.h"
 
@@ -180,6 +181,28 @@ TEST_CASE("parity: a layer whose input was not recorded is still named, without 
   without_inputs("tests/reference/parity_convolutions.safetensors");
   CHECK(see(Convolutions{.fault = Fault::kernel_transposed}, path).first == "conv2");
   CHECK(see(Convolutions{.fault = Fault::kernel_flipped}, path).causes.empty());
+  std::filesystem::remove(path);
+}
+
+TEST_CASE("parity: a module without its output is no recording; a norm of another width is reported, not tried") {
+  const std::string path =
+      (std::filesystem::temp_directory_path() / ("gradus_odd_" + std::to_string(::getpid()))).string();
+  struct Model {
+    Linear norm{3, 2};
+    Tensor operator()(const Tensor& x) const { return norm(x); }
+  };
+  const auto compare = [&](const TensorMap& all, const char* kind) {
+    save_safetensors(path, all, {{"0000.norm", kind}});
+    return parity(Model{}, path, [](const Model& m, const auto& in) { return m(in.at(0)); });
+  };
+  TensorMap all{{"argument.0", ones({4, 3})},          {"result", zeros({4, 2})},      {"result_gradient", ones({4, 2})},
+                {"input.0000.norm", ones({4, 3})},     {"state.norm.bias", ones({2})}, {"output.0000.norm", zeros({4, 2})},
+                {"state.norm.weight", ones({2, 3})}};
+  for (const char* kind : {"Linear", "LayerNorm"}) CHECK(compare(all, kind).first == "norm");
+  all.erase("output.0000.norm");
+  for (const char* kind : {"Linear", "ReLU", "LSTM"}) {
+    CHECK_THROWS_WITH_AS(compare(all, kind), (path + ": not a recording of scripts/record_pytorch.py: norm has no output").c_str(), FileError);
+  }
   std::filesystem::remove(path);
 }
 

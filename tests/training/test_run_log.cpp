@@ -26,6 +26,26 @@ struct Folder {
   ~Folder() { fs::remove_all(path); }
 };
 
+// While it lives, no file can grow beyond so many bytes: a full disk.
+class WithFileSize {
+ public:
+  explicit WithFileSize(std::uintmax_t bytes) : before_(std::signal(SIGXFSZ, SIG_IGN)) {
+    getrlimit(RLIMIT_FSIZE, &old_);
+    const rlimit small{bytes, old_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &small);
+  }
+  ~WithFileSize() {
+    setrlimit(RLIMIT_FSIZE, &old_);
+    std::signal(SIGXFSZ, before_);
+  }
+
+ private:
+  rlimit old_{};
+  void (*before_)(int);
+};
+
+void write(const std::string& path, const std::string& bytes) { std::ofstream(path, std::ios::binary) << bytes; }
+
 std::vector<nlohmann::json> lines(const std::string& path) {
   std::vector<nlohmann::json> all;
   std::ifstream in(path);
@@ -91,6 +111,27 @@ TEST_CASE("run log: a resumed run drops what it will write again") {
   CHECK(all[2]["loss"] == 2);
 }
 
+TEST_CASE("run log: lines that nobody wrote and names that are no text never stop the training") {
+  const Folder f;
+  fs::create_directories(f.path);
+  write(f.path + "/metrics.jsonl", R"({"step": 1, "loss": 2}
+{"step": "2"}
+{"step": null}
+{"step": [3]}
+{"step": 18446744073709551615}
+{"loss": 4}
+[5]
+six
+{"step": 7}
+)");
+  RunLog log(f.path, 5);
+  log.scalars(6, {{"lo\xffss", 1}});
+  const auto all = lines(f.path + "/metrics.jsonl");
+  REQUIRE(all.size() == 2);
+  CHECK(all[0]["loss"] == 2);
+  CHECK(all[1]["step"] == 6);
+}
+
 TEST_CASE("run log: TensorBoard's records, byte for byte") {
   const Folder f;
   RunLog log(f.path);
@@ -117,15 +158,41 @@ TEST_CASE("run log: what can't be written is lost, and nothing else happens (E89
   }
   RunLog log(f.path);
   log.scalars(1, {{"loss", 1}});
-  const auto before = std::signal(SIGXFSZ, SIG_IGN);
-  rlimit old{};
-  getrlimit(RLIMIT_FSIZE, &old);
-  const rlimit small{1, old.rlim_max};
-  setrlimit(RLIMIT_FSIZE, &small);
-  CHECK_NOTHROW(log.scalars(2, {{"loss", 1}}));
-  CHECK_NOTHROW(log.text(2, "t", "lost"));
-  setrlimit(RLIMIT_FSIZE, &old);
-  std::signal(SIGXFSZ, before);
+  {
+    const WithFileSize limited(1);
+    CHECK_NOTHROW(log.scalars(2, {{"loss", 1}}));
+    CHECK_NOTHROW(log.text(2, "t", "lost"));
+  }
   log.scalars(3, {{"loss", 1}});
   CHECK(lines(f.path + "/metrics.jsonl").back()["step"] == 3);
+}
+
+TEST_CASE("run log: half a line or record that was no room for does not spoil those after it (E89)") {
+  const Folder f;
+  RunLog log(f.path);
+  log.scalars(1, {{"loss", 1}});
+  const std::size_t whole = records(f.path).size();
+  for (const auto& entry : fs::directory_iterator(f.path)) {  // metrics.jsonl and the event file: room for ten bytes more
+    const WithFileSize limited(entry.file_size() + 10);
+    log.scalars(2, {{"loss", 1}});
+  }
+  log.scalars(3, {{"loss", 1}});
+  CHECK(lines(f.path + "/metrics.jsonl").back()["step"] == 3);
+  CHECK(records(f.path).size() > whole);  // and all of them whole
+}
+
+TEST_CASE("run log: where a resumed run has no room to drop lines, the old ones stay (E89)") {
+  const Folder f;
+  {
+    RunLog log(f.path);
+    for (const std::int64_t step : {1, 2, 3}) log.scalars(step, {{"loss", 1}});
+  }
+  {
+    const WithFileSize limited(10);
+    RunLog log(f.path, 2);
+  }
+  CHECK(lines(f.path + "/metrics.jsonl").size() == 3);
+  const RunLog log(f.path, 2);
+  CHECK(lines(f.path + "/metrics.jsonl").size() == 2);
+  CHECK_FALSE(fs::exists(f.path + "/metrics.jsonl.tmp"));
 }
