@@ -40,12 +40,11 @@ GRADUS_INLINE Rows rows_of(const float* p, Size row_step, Size col_step, Size ro
   return {room, edge};
 }
 
-// Asks for 16 x 32 floats that will be wanted soon.
+// Asks for 16 x 32 floats that will be wanted soon, where their rows lie along.
 GRADUS_INLINE void fetch(const float* p, Size row_step, Size col_step) {
-  const Size outer = col_step == 1 ? edge : step, outer_step = col_step == 1 ? row_step : col_step;
-  for (Size i = 0; i < outer; ++i) {
-    _mm_prefetch(p + i * outer_step, _MM_HINT_T1);
-    if (col_step == 1) _mm_prefetch(p + i * outer_step + edge, _MM_HINT_T1);
+  for (Size i = 0; i < edge && col_step == 1; ++i) {
+    _mm_prefetch(p + i * row_step, _MM_HINT_T1);
+    _mm_prefetch(p + i * row_step + edge, _MM_HINT_T1);
   }
 }
 
