@@ -35,8 +35,8 @@ def main():
     args = parser.parse_args()
     common = ["--threads", str(args.threads), "--seconds", str(args.seconds)]
 
-    print("| configuration | Gradus ms | share of sgemm | MB | PyTorch | ms | MB | times quicker | memory |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("| configuration | Gradus ms | share of sgemm | of tiles | MB | PyTorch | ms | MB | times quicker | memory |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for config in args.configs.split(","):
         for mode in args.modes.split(","):
             ours, theirs = [], []
@@ -48,7 +48,9 @@ def main():
             def median(rows, key):
                 return statistics.median(r[key] for r in rows)
 
-            print(f"| {config} | {median(ours, 'ms_step'):.1f} | {spread([a['mfu'] for a in ours], '.2f')} | {median(ours, 'rss_mb'):.0f} "
+            tiles = f"{median(ours, 'mfu_tiles'):.2f}" if "mfu_tiles" in ours[0] else "-"
+            print(f"| {config} | {median(ours, 'ms_step'):.1f} | {spread([a['mfu'] for a in ours], '.2f')} "
+                  f"| {tiles} | {median(ours, 'rss_mb'):.0f} "
                   f"| {theirs[0]['peer']} | {median(theirs, 'ms_step'):.1f} | {median(theirs, 'rss_mb'):.0f} "
                   f"| {spread(ratios, '.2f')} | {median(ours, 'rss_mb') / median(theirs, 'rss_mb'):.0%} |", flush=True)
 

@@ -85,12 +85,11 @@ int exponent(Halves largest) {
 }
 constexpr int of_zero = -127, of_infinity = 128;
 
-// Whether products of A and B are as exact as floats' are: no part of what counts is too small to be a bfloat16, no sum overflows
-// on the way.
+// Whether products of A and B are as exact as floats': no part of what counts is too small to be a bfloat16.
 bool fit(int a, int b) {
-  constexpr int least = -60, most = 100;
+  constexpr int least = -60;
   if (a == of_infinity || b == of_infinity) return false;
-  return a == of_zero || b == of_zero || (a >= least && b >= least && a + b >= least && a <= most && b <= most && a + b <= most);
+  return a == of_zero || b == of_zero || (a >= least && b >= least && a + b >= least);
 }
 
 // Two tiles of A (0, 1: one below the other) times two of B (side by side)

@@ -21,9 +21,9 @@ struct Packed {
 // B (k, n), k <= most_depth, n <= most_columns: B(i, j) = b[i * row_step + j * col_step], one of the steps is 1.
 void pack(std::int64_t k, std::int64_t n, const float* b, std::int64_t row_step, std::int64_t col_step, Packed& out);
 
-// C (m, n) = alpha A B + beta C, A as B above, B packed; beta = 0 overwrites. Returns how many rows are done: m, or fewer where the next
-// most_rows of A, or B, can't be cut: they hold an infinity, a NaN, numbers beyond 2^100, or are so small as a whole that their third
-// parts would be no bfloat16.
+// C (m, n) = alpha A B + beta C, A as B above, B packed; beta = 0 overwrites. Returns how many rows are done: m, or fewer
+// where the next most_rows of A, or B, can't be cut: they hold an infinity or a NaN, or are so small as a whole that their
+// third parts would be no bfloat16.
 std::int64_t multiply(std::int64_t m, std::int64_t n, std::int64_t k, float alpha, const float* a, std::int64_t row_step,
                       std::int64_t col_step, const Packed& b, float beta, float* c, std::int64_t ldc);
 
