@@ -1,7 +1,7 @@
-// One training step (forward, backward, Adam) of the paper's Transformer: the model and the step that PyTorch is timed on.
-// Prints one JSON line a configuration: median and best milliseconds a step, source + target tokens a second, peak memory, and the
-// share of the machine's rate of matrix products that the step reaches: of the library's float products (mfu) and, where there is
-// a tile unit, of ours on it (mfu_tiles). --profile adds a table of its ops.
+// One training step (forward, backward, Adam) of the paper's Transformer: the model and the step that PyTorch is timed
+// on. Prints one JSON line a configuration: median and best milliseconds a step, source + target tokens a second, peak
+// memory, and the share of the machine's rate of matrix products that the step reaches: of the library's float products
+// (mfu) and, where there is a tile unit, of ours on it (mfu_tiles). --profile adds a table of its ops.
 #include <fmt/format.h>
 #include <sys/resource.h>
 

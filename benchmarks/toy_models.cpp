@@ -1,5 +1,5 @@
-// An LSTM with attention or a Transformer learns translate's toy corpus as `translate train` does by default; after each
-// epoch: how many held-out sentences are right?   toy_models --model lstm
+// An LSTM with attention or a Transformer learns translate's toy corpus as `translate train` does by default; after
+// each epoch: how many held-out sentences are right?   toy_models --model lstm
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>

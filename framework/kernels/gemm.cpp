@@ -41,7 +41,9 @@ struct Product {
 };
 
 template <class T>
-double work(const Product<T>& g) { return static_cast<double>(g.m) * static_cast<double>(g.n) * static_cast<double>(g.k); }
+double work(const Product<T>& g) {
+  return static_cast<double>(g.m) * static_cast<double>(g.n) * static_cast<double>(g.k);
+}
 
 // OpenMP keeps the number of threads per user thread: one that never called set_num_threads must not get all cores.
 void use_our_threads() {
@@ -100,8 +102,11 @@ void gemm_blas(const Product<T>& g) {
         const T* b = g.b + (g.trans_b ? j * g.ldb + p : p * g.ldb + j);
         T* c = g.c + i * g.ldc + j;
         const T beta = p == 0 ? g.beta : T(1);
-        if constexpr (sizeof(T) == 4) cblas_sgemm(CblasRowMajor, ta, tb, m, n, k, g.alpha, a, lda, b, ldb, beta, c, ldc);
-        else cblas_dgemm(CblasRowMajor, ta, tb, m, n, k, g.alpha, a, lda, b, ldb, beta, c, ldc);
+        if constexpr (sizeof(T) == 4) {
+          cblas_sgemm(CblasRowMajor, ta, tb, m, n, k, g.alpha, a, lda, b, ldb, beta, c, ldc);
+        } else {
+          cblas_dgemm(CblasRowMajor, ta, tb, m, n, k, g.alpha, a, lda, b, ldb, beta, c, ldc);
+        }
       }
 }
 #endif
@@ -112,8 +117,8 @@ void multiply_by_library(const Product<T>& g) {
   // Below this size BLAS is quicker; and oneDNN's first product costs 20 ms, which a small program never earns back.
   if constexpr (sizeof(T) == 4) {
     const bool large = work(g) >= 2e5;
-    if (large && dnnl_sgemm(g.trans_a ? 'T' : 'N', g.trans_b ? 'T' : 'N', g.m, g.n, g.k, g.alpha, g.a, g.lda, g.b, g.ldb, g.beta,
-                            g.c, g.ldc) == dnnl_success) {
+    if (large && dnnl_sgemm(g.trans_a ? 'T' : 'N', g.trans_b ? 'T' : 'N', g.m, g.n, g.k, g.alpha, g.a, g.lda, g.b,
+                            g.ldb, g.beta, g.c, g.ldc) == dnnl_success) {
       return;
     }
   }
@@ -150,8 +155,8 @@ void multiply_by_tiles(const Product<float>& g) {
     }
 }
 
-// Whether tiles are quicker: to cut a number takes as long as 36 multiplications, or 60 when it must be transposed. A's are used n times,
-// B's m times. Asked of whole products, so that the bits do not depend on how they are shared out.
+// Whether tiles are quicker: to cut a number takes as long as 36 multiplications, or 60 when it must be transposed. A's
+// are used n times, B's m times. Asked of whole products, so that the bits do not depend on how they are shared out.
 template <class T>
 bool for_tiles(const Product<T>& g) {
   constexpr Size direct = 36, transposed = 60, least_depth = 32;
@@ -168,8 +173,8 @@ void multiply_piece(const Product<T>& g) {
   multiply_by_library(g);
 }
 
-// How a product is cut into pieces of C, (rows, columns) each: one for each thread. The libraries' own way takes up to a quarter
-// longer. One thread works through the two pieces of two, and so the bits are the same.
+// How a product is cut into pieces of C, (rows, columns) each: one for each thread. The libraries' own way takes up to
+// a quarter longer. One thread works through the two pieces of two, and so the bits are the same.
 struct Cut {
   Size rows, columns;
 };
@@ -187,8 +192,8 @@ Cut cut(const Product<T>& g) {
   return {part(g.m, by_rows ? first : second), part(g.n, by_rows ? second : first)};
 }
 
-// Into how many parts k is cut: more than one where C is small and k long, as in the gradient of a weight. Then each thread reads the
-// rows of A and B that it made before, instead of all rows of one of them.
+// Into how many parts k is cut: more than one where C is small and k long, as in the gradient of a weight. Then each
+// thread reads the rows of A and B that it made before, instead of all rows of one of them.
 template <class T>
 Size parts_of_depth(const Product<T>& g) {
   constexpr double in_cache = 1 << 18;
@@ -216,7 +221,9 @@ void multiply_by_depth(const Product<T>& g, Size parts) {
   });
   parallel_for(g.m, std::max<Size>(1, 8192 / g.n), [&](Size begin, Size end) {
     for (Size i = 0; i + 1 < parts; ++i)
-      for (Size row = begin; row < end; ++row) tables<T>().vector.add_inplace(g.n, sums + i * size + row * g.n, g.c + row * g.ldc);
+      for (Size row = begin; row < end; ++row) {
+        tables<T>().vector.add_inplace(g.n, sums + i * size + row * g.n, g.c + row * g.ldc);
+      }
   });
 }
 
@@ -232,7 +239,8 @@ void multiply(Product<T> g) {
   if (const Size parts = parts_of_depth(g); parts > 1) return multiply_by_depth(g, parts), add_bias(g);
   const Cut piece = cut(g);
   const Size across = (g.m + piece.rows - 1) / piece.rows, along = (g.n + piece.columns - 1) / piece.columns;
-  if (across * along == 1 && work(g) > 2e5 && num_threads() > 1 && !in_parallel()) {  // the library must not share it out
+  // the library must not share it out
+  if (across * along == 1 && work(g) > 2e5 && num_threads() > 1 && !in_parallel()) {
     omp_set_num_threads(1);
     multiply_piece(g);
     omp_set_num_threads(num_threads());
@@ -298,8 +306,10 @@ void gemm_batched(Size batch, bool trans_a, bool trans_b, Size m, Size n, Size k
   });
 }
 
-template void gemm(bool, bool, Size, Size, Size, float, const float*, Size, const float*, Size, float, float*, Size, const float*);
-template void gemm(bool, bool, Size, Size, Size, double, const double*, Size, const double*, Size, double, double*, Size, const double*);
+template void gemm(bool, bool, Size, Size, Size, float, const float*, Size, const float*, Size, float, float*, Size,
+                   const float*);
+template void gemm(bool, bool, Size, Size, Size, double, const double*, Size, const double*, Size, double, double*, Size,
+                   const double*);
 template void gemm_batched(Size, bool, bool, Size, Size, Size, float, const float* const*, Size, const float* const*, Size,
                            float, float* const*, Size);
 template void gemm_batched(Size, bool, bool, Size, Size, Size, double, const double* const*, Size, const double* const*,

@@ -5,8 +5,8 @@ namespace gradus::kernels {
 
 // C = alpha op(A) op(B) + beta C in row-major storage, for float and double; op(X) = X or, with trans_x, its transpose.
 // op(A) is (m, k), op(B) (k, n), C (m, n); lda, ldb, ldc: elements from one stored row to the next, at least the length
-// of a stored row (checked, std::invalid_argument). Any size may be 0; k = 0 gives beta C. beta = 0 overwrites C, NaN included.
-// bias (n), if there is one, is then added to each row of C. One and two threads give the same bits.
+// of a stored row (checked, std::invalid_argument). Any size may be 0; k = 0 gives beta C. beta = 0 overwrites C, NaN
+// included. bias (n), if there is one, is then added to each row of C. One and two threads give the same bits.
 template <class T>
 void gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, const T* a,
           std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c, std::int64_t ldc, const T* bias = nullptr);

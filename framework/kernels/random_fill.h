@@ -6,8 +6,9 @@ namespace gradus::kernels {
 // Draws from the stream of (seed, block): 32-bit draw i is lane i % 4 of philox4x32(seed, block + i / 4), so results
 // depend neither on the number of threads nor on the instruction set.
 
-// y[i] = x[i] / (1 - p) where draw i is kept (probability 1 - p), else 0 (even for x = NaN). 0 <= p <= 1; n draws. Which were
-// kept goes to `kept`, kept_bytes(n), a bit each: the gradient takes it from there, a tenth of the time of drawing again.
+// y[i] = x[i] / (1 - p) where draw i is kept (probability 1 - p), else 0 (even for x = NaN). 0 <= p <= 1; n draws.
+// Which were kept goes to `kept`, kept_bytes(n), a bit each: the gradient takes it from there, a tenth of the time of
+// drawing again.
 template <class T>
 void dropout(std::int64_t n, const T* x, double p, std::uint64_t seed, std::uint64_t block, T* y, std::uint8_t* kept);
 constexpr std::int64_t kept_bytes(std::int64_t n) { return (n + 15) / 16 * 2; }

@@ -16,9 +16,9 @@ namespace {
 
 using Size = std::int64_t;
 
-// How classes and rows are cut. Each thread keeps one part of the classes: it makes a block of their logits, uses it and overwrites
-// it by its gradient while it is in its cache; threads exchange the maxima and sums of rows alone. At least two parts, so that one
-// thread and two give the same bits.
+// How classes and rows are cut. Each thread keeps one part of the classes: it makes a block of their logits, uses it
+// and overwrites it by its gradient while it is in its cache; threads exchange the maxima and sums of rows alone. At
+// least two parts, so that one thread and two give the same bits.
 struct Blocks {
   Size classes, part, parts, rows;
 
@@ -39,8 +39,8 @@ struct Blocks {
   }
 };
 
-// The loss of one row whose target is class `target`, from what the parts know about it: part p at known[p * blocks.rows]. To
-// factor[p * blocks.rows]: what makes that part's exp(logit - peak) a probability, times `scale`.
+// The loss of one row whose target is class `target`, from what the parts know about it: part p at known[p *
+// blocks.rows]. To factor[p * blocks.rows]: what makes that part's exp(logit - peak) a probability, times `scale`.
 template <class T>
 double row_loss(const Blocks& blocks, const kernels::SoftmaxPart<T>* known, Size target, double smoothing, double scale, T* factor) {
   double peak = -std::numeric_limits<double>::infinity(), sum = 0, below = 0;
@@ -69,8 +69,8 @@ struct LinearGradients {
   Array x, weight, bias;
 };
 
-// The mean loss of rows x (rows, k) that all count, for weight (classes, k). A block of logits lives only here, so gradients are made
-// in the forward pass: those of d that are defined, which hold zeros.
+// The mean loss of rows x (rows, k) that all count, for weight (classes, k). A block of logits lives only here, so
+// gradients are made in the forward pass: those of d that are defined, which hold zeros.
 template <class T>
 double mean_over_blocks(const Array& x, const Array& weight, const Array& bias, const Size* id, double smoothing, LinearGradients& d) {
   const Size all_rows = x.shape()[0], classes = weight.shape()[0], k = weight.shape()[1], ld = std::max<Size>(k, 1);

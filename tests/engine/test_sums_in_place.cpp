@@ -35,7 +35,9 @@ TEST_CASE("autograd: sums in place are the sums that a recorded backward makes")
     net().backward(g);
     for (std::size_t i = 0; i < apart.size(); ++i) CHECK(distance(net.inputs()[i].grad(), apart[i]) <= tolerance);
     net().backward(g);  // and to what is there
-    for (std::size_t i = 0; i < apart.size(); ++i) CHECK(distance(net.inputs()[i].grad(), apart[i] * 2) <= 2 * tolerance);
+    for (std::size_t i = 0; i < apart.size(); ++i) {
+      CHECK(distance(net.inputs()[i].grad(), apart[i] * 2) <= 2 * tolerance);
+    }
   }
 }
 
@@ -63,11 +65,12 @@ TEST_CASE("autograd: an observer sees every gradient whole, though sums are made
   for (const Tensor& t : net.inputs()) t.zero_grad();
   int undefined = 0, linears = 0;
   {
-    const Observer observer([](const char*, const Tensor&, const std::vector<Tensor>&) {}, false, [&](const BackwardStep& s) {
+    const auto look = [&](const BackwardStep& s) {
       if (s.gradients == nullptr || std::string(s.op) != "linear") return;
       ++linears;
       for (const Tensor& d : *s.gradients) undefined += static_cast<int>(!d.defined());
-    });
+    };
+    const Observer observer([](const char*, const Tensor&, const std::vector<Tensor>&) {}, false, look);
     net().backward(g);
   }
   CHECK(linears == 4);

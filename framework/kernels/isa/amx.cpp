@@ -12,10 +12,12 @@ namespace gradus::kernels::amx {
 namespace {
 
 using Size = std::int64_t;
-constexpr int edge = 16, step = 32, parts = 3;  // a tile: 16 x 32 bfloat16 of A, or 32 x 16 of B with pairs of rows woven
+// A tile: 16 x 32 bfloat16 of A, or 32 x 16 of B with pairs of rows woven
+constexpr int edge = 16, step = 32, parts = 3;
 constexpr int tile_bytes = 1024, row_bytes = 64;
 
-// 16 rows of 16 floats: in the matrix itself or, transposed or filled up with zeros, in `room`. Element (i, j) = p[i * row_step + j * col_step].
+// 16 rows of 16 floats: in the matrix itself or, transposed or filled up with zeros, in `room`.
+// Element (i, j) = p[i * row_step + j * col_step].
 struct Rows {
   const float* first;
   Size step;
@@ -32,7 +34,9 @@ GRADUS_INLINE Rows rows_of(const float* p, Size row_step, Size col_step, Size ro
   } else {
     const __mmask16 mask = inner >= edge ? 0xffff : inner <= 0 ? 0 : static_cast<__mmask16>((1u << inner) - 1);
 #pragma GCC unroll 16
-    for (int i = 0; i < edge; ++i) v[i] = i < outer ? (Vec<float>)_mm512_maskz_loadu_ps(mask, p + i * outer_step) : Vec<float>{};
+    for (int i = 0; i < edge; ++i) {
+      v[i] = i < outer ? (Vec<float>)_mm512_maskz_loadu_ps(mask, p + i * outer_step) : Vec<float>{};
+    }
   }
   if (!along) transpose<float>(v);
 #pragma GCC unroll 16
@@ -60,8 +64,8 @@ GRADUS_INLINE void cut(Vec<float> x, Bits (&part)[parts]) {
   part[2] = (Bits)(rest - (Vec<float>)part[1]);
 }
 
-// The tiles of the three parts of (x, y): a pair of bfloat16 of each lane. Rows and columns of A and B are taken in the same order,
-// k and k + 16 beside each other, which needs no shuffle.
+// The tiles of the three parts of (x, y): a pair of bfloat16 of each lane. Rows and columns of A and B are taken in the
+// same order, k and k + 16 beside each other, which needs no shuffle.
 GRADUS_INLINE void cut_tile(Rows x, Rows y, unsigned char* out, Halves& largest) {
 #pragma GCC unroll 4
   for (int r = 0; r < edge; ++r) {
@@ -117,14 +121,6 @@ GRADUS_INLINE void zero_c() {
   _tile_zero(3);
 }
 template <int down, int across>
-GRADUS_INLINE void load_c(const float* c, Size ldc) {
-  const Size bytes = ldc * Size{sizeof(float)};
-  _tile_loadd(0, c, bytes);
-  if constexpr (across == 2) _tile_loadd(1, c + edge, bytes);
-  if constexpr (down == 2) _tile_loadd(2, c + edge * ldc, bytes);
-  if constexpr (down == 2 && across == 2) _tile_loadd(3, c + edge * ldc + edge, bytes);
-}
-template <int down, int across>
 GRADUS_INLINE void store_c(float* c, Size ldc) {
   const Size bytes = ldc * Size{sizeof(float)};
   _tile_stored(0, c, bytes);
@@ -135,7 +131,8 @@ GRADUS_INLINE void store_c(float* c, Size ldc) {
 
 // C (rows, columns), at most (16 down, 16 across), over all of k
 template <int down, int across>
-void block(Size rows, Size columns, Size steps, float alpha, const unsigned char* a, const unsigned char* b, float beta, float* c, Size ldc) {
+void block(Size rows, Size columns, Size steps, float alpha, const unsigned char* a, const unsigned char* b, float beta,
+           float* c, Size ldc) {
   const bool whole = rows == edge * down && columns == edge * across && alpha == 1;
   zero_c();
   for (Size s = 0; s < steps; ++s, a += down * parts * tile_bytes, b += across * parts * tile_bytes) {
@@ -176,7 +173,8 @@ bool available() {
   unsigned a = 0, b = 0, c = 0, d = 0;
   constexpr unsigned bf16 = 1u << 22, tile = 1u << 24;
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & bf16) == 0 || (d & tile) == 0) return false;
-  constexpr long ask_for_state = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM: the system must save the tiles of our threads
+  // ARCH_REQ_XCOMP_PERM: the system must save the tiles of our threads
+  constexpr long ask_for_state = 0x1023, tile_data = 18;
   return syscall(SYS_arch_prctl, ask_for_state, tile_data) == 0;
 }
 
@@ -190,12 +188,14 @@ void pack(Size k, Size n, const float* b, Size row_step, Size col_step, Packed& 
       unsigned char* to = out.tiles + (pair * 2 * steps + s * tiles + column / edge % 2) * parts * tile_bytes;
       const float* from = b + s * step * row_step + column * col_step;
       cut_tile(rows_of(from, row_step, col_step, k - s * step, n - column, room[0]),
-               rows_of(from + edge * row_step, row_step, col_step, k - s * step - edge, n - column, room[1]), to, largest);
+               rows_of(from + edge * row_step, row_step, col_step, k - s * step - edge, n - column, room[1]), to,
+               largest);
     }
   out.largest = exponent(largest);
 }
 
-Size multiply(Size m, Size n, Size k, float alpha, const float* a, Size row_step, Size col_step, const Packed& b, float beta, float* c, Size ldc) {
+Size multiply(Size m, Size n, Size k, float alpha, const float* a, Size row_step, Size col_step, const Packed& b,
+              float beta, float* c, Size ldc) {
   alignas(64) unsigned char tiles[6 * most_rows * most_depth];
   alignas(64) float room[2][edge * edge];
   const Size steps = (k + step - 1) / step;
@@ -236,8 +236,8 @@ Size multiply(Size m, Size n, Size k, float alpha, const float* a, Size row_step
 namespace gradus::kernels::amx {
 bool available() { return false; }
 void pack(std::int64_t, std::int64_t, const float*, std::int64_t, std::int64_t, Packed&) {}
-std::int64_t multiply(std::int64_t, std::int64_t, std::int64_t, float, const float*, std::int64_t, std::int64_t, const Packed&, float, float*,
-                      std::int64_t) {
+std::int64_t multiply(std::int64_t, std::int64_t, std::int64_t, float, const float*, std::int64_t, std::int64_t,
+                      const Packed&, float, float*, std::int64_t) {
   return 0;
 }
 }  // namespace gradus::kernels::amx

@@ -43,7 +43,8 @@ void gemm_skipping_zeros(std::int64_t m, std::int64_t n, std::int64_t k, const T
     }
 }
 
-// A matrix (rows, d) as the right side of products, packed by tiles of tile_keys rows, or left in place when not finite.
+// A matrix (rows, d) as the right side of products, packed by tiles of tile_keys rows, or left in place when not
+// finite.
 template <class T>
 struct RightSide {
   const T* data;
@@ -104,7 +105,8 @@ struct Head {
     return end < 0 ? 0 : smaller(end, a.s);
   }
 
-  // scores (rows, pitch) = scale q k^T, -inf where masked and in the columns beyond keys, which spare us loops over rests
+  // scores (rows, pitch) = scale q k^T, -inf where masked and in the columns beyond keys, which spare us loops over
+  // rests
   void scores(std::int64_t row, std::int64_t rows, std::int64_t key, std::int64_t keys, const T* packed_keys, T* out,
               std::int64_t pitch) const {
     gemm_packed(rows, pitch, a.d, a.scale, q + row * a.q_strides.t, a.q_strides.t, 1, packed_keys + key * a.d, T(0), out,

@@ -1,5 +1,6 @@
-// Products of small matrices on one thread: B is packed into panels of two vectors' width (the last one of one vector's, where
-// that is enough), the product of a few rows of A with one panel stays in registers. Also what multiplies when there is no BLAS.
+// Products of small matrices on one thread: B is packed into panels of two vectors' width (the last one of one
+// vector's, where that is enough), the product of a few rows of A with one panel stays in registers. Also what
+// multiplies when there is no BLAS.
 #pragma once
 #include "framework/kernels/isa/simd.h"
 

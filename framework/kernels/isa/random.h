@@ -98,8 +98,8 @@ void keep_run(std::int64_t n, const T* x, const std::uint8_t* kept, T scale, T* 
 
 // kept: a bit for each element, rounded up to whole pairs of bytes: draw i of the stream >= threshold. y as above.
 template <class T>
-void dropout_run(std::int64_t n, const T* x, std::uint32_t threshold, T scale, std::uint64_t seed, std::uint64_t block, T* y,
-                 std::uint8_t* kept) {
+void dropout_run(std::int64_t n, const T* x, std::uint32_t threshold, T scale, std::uint64_t seed, std::uint64_t block,
+                 T* y, std::uint8_t* kept) {
   constexpr std::int64_t run = 256;
   std::uint32_t draws[run] = {};
   for (std::int64_t begin = 0; begin < n; begin += run, block += run / 4, kept += run / 8) {

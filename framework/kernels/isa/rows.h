@@ -72,7 +72,8 @@ void logsumexp_rows(std::int64_t rows, std::int64_t n, const T* x, T* out) {
   }
 }
 
-// The mean as the sum of two T, so that x - mean is exact to a rounding even when the mean is large and the spread small.
+// The mean as the sum of two T, so that x - mean is exact to a rounding even when the mean is large and the spread
+// small.
 template <class T> struct Centre { T high, low; };
 template <class T>
 GRADUS_INLINE Centre<T> split(double mean) {

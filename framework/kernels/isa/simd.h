@@ -82,8 +82,8 @@ GRADUS_INLINE T fold(Vec<T> v, F f) {
   return v[0];
 }
 
-// Sum of f(i, whole vector at i) over a row that is not long. Loops of `omp simd reduction` add their lanes up one by one, which
-// takes longer than a row of 32.
+// Sum of f(i, whole vector at i) over a row that is not long. Loops of `omp simd reduction` add their lanes up one by
+// one, which takes longer than a row of 32.
 template <class T, class F>
 GRADUS_INLINE T vector_sum(std::int64_t n, F f) {
   constexpr int w = lanes<T>;
