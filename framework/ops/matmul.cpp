@@ -95,23 +95,26 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
 
 namespace {
 
+Shape leading(const Shape& shape) { return Shape(shape.begin(), shape.end() - 1); }
+
 // (..., n) -> (rows, n)
 Tensor as_rows(const Tensor& x) {
   if (x.dim() == 2) return x;
-  return reshape(x, {numel(Shape(x.shape().begin(), x.shape().end() - 1)), x.size(-1)});
+  return reshape(x, {numel(leading(x.shape())), x.size(-1)});
 }
 
-// gᵀ x without a copy for either: the gradient of linear's weight, (out, in).
-Tensor weight_gradient(const Tensor& g, const Tensor& x) { return matmul(transpose(as_rows(g), 0, 1), as_rows(x)); }
-
-// sum += a b, or aᵀ b, of rows
-void add_product(Array sum, bool trans_a, const Tensor& rows_a, const Tensor& rows_b) {
-  const Array a = rows_a.array().contiguous(), b = rows_b.array().contiguous();
-  const std::int64_t lda = a.shape()[1], n = b.shape()[1], k = b.shape()[0], m = trans_a ? lda : a.shape()[0];
-  dispatch_float("linear", sum.dtype(), [&]<class T>() {
-    kernels::gemm<T>(trans_a, false, m, n, k, T(1), a.data<T>(), std::max<std::int64_t>(lda, 1), b.data<T>(),
-                     std::max<std::int64_t>(n, 1), T(1), sum.mutable_data<T>(), std::max<std::int64_t>(n, 1));
+// The rows of a times b, or aᵀ b, as an operand's gradient where no graph is recorded: added to what came to the operand
+// by other paths, when there is something.
+Tensor gradient(const Self& self, std::size_t operand, const Shape& shape, bool trans_a, const Tensor& a_, const Tensor& b_) {
+  const Array a = a_.array().contiguous(), b = b_.array().contiguous(), sum = self.sum_so_far(operand);
+  Array out = sum.defined() ? sum : Array::empty(shape, a.dtype());
+  const std::int64_t lda = a.shape().back(), n = b.shape().back(), rows = numel(leading(a.shape()));
+  dispatch_float("linear", a.dtype(), [&]<class T>() {
+    kernels::gemm<T>(trans_a, false, trans_a ? lda : rows, n, trans_a ? rows : lda, T(1), a.data<T>(),
+                     std::max<std::int64_t>(lda, 1), b.data<T>(), std::max<std::int64_t>(n, 1),
+                     sum.defined() ? T(1) : T(0), out.mutable_data<T>(), std::max<std::int64_t>(n, 1));
   });
+  return sum.defined() ? Tensor() : Tensor(out);
 }
 
 }  // namespace
@@ -139,14 +142,12 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
                      std::max<std::int64_t>(k, 1), T(0), out, n, row.defined() ? row.data<T>() : nullptr);
   });
   const auto dx = [weight, from = x.shape()](const Tensor& g, const Self& self) {
-    const Array sum = self.sum_so_far(0);
-    if (!sum.defined()) return reshape(matmul(as_rows(g), weight), from);
-    return add_product(sum, false, as_rows(g), weight), Tensor();
+    if (grad_enabled()) return reshape(matmul(as_rows(g), weight), from);
+    return gradient(self, 0, from, false, g, weight);
   };
-  const auto dw = [x](const Tensor& g, const Self& self) {
-    const Array sum = self.sum_so_far(1);
-    if (!sum.defined()) return weight_gradient(g, x);
-    return add_product(sum, true, as_rows(g), as_rows(x)), Tensor();
+  const auto dw = [x, from = weight.shape()](const Tensor& g, const Self& self) {
+    if (grad_enabled()) return matmul(transpose(as_rows(g), 0, 1), as_rows(x));
+    return gradient(self, 1, from, true, g, x);
   };
   if (!bias.defined()) return record("linear", y, {x, weight}, dx, dw);
   return record("linear", y, {x, weight, bias}, dx, dw, [](const Tensor& g) { return sum(as_rows(g), 0); });
