@@ -11,6 +11,7 @@
 #include "framework/kernels/isa/amx.h"
 #include "framework/kernels/isa/tables.h"
 #include "framework/kernels/parallel.h"
+#include "framework/kernels/rows.h"
 
 #ifdef GRADUS_HAVE_CBLAS
 #include <cblas.h>
@@ -306,6 +307,52 @@ void gemm_batched(Size batch, bool trans_a, bool trans_b, Size m, Size n, Size k
   });
 }
 
+template <class T>
+void linear_backward(Size rows, Size n, Size k, const T* g, const T* x, const T* w, const LinearGradients<T>& out) {
+  const Size ldn = std::max<Size>(n, 1), ldk = std::max<Size>(k, 1);
+  constexpr Size small = 1 << 16, in_cache = 1 << 18, fewest = 128;
+  Size parts = std::min<Size>(std::max(2, num_threads()), rows / fewest);
+  if (n * k == 0 || n * k > small || parts < 2 || out.dx == nullptr || out.dw == nullptr || in_parallel()) {
+    if (out.dx != nullptr) gemm<T>(false, false, rows, k, n, T(1), g, ldn, w, ldk, out.beta_x, out.dx, ldk);
+    if (out.dw != nullptr) gemm<T>(true, false, n, k, rows, T(1), g, ldn, x, ldk, out.beta_w, out.dw, ldk);
+    if (out.db != nullptr) column_sum(rows, n, g, out.db);
+    return;
+  }
+  use_our_threads();
+  Product<T> for_x{false, false, rows, k, n, T(1), g, n, w, k, out.beta_x, out.dx, k};
+  Product<T> for_w{true, false, n, k, rows, T(1), g, n, x, k, out.beta_w, out.dw, k};
+  for_x.tiles = for_tiles(for_x), for_w.tiles = for_tiles(for_w);
+  // A part keeps its rows in its cache from one product to the next, and its own sums over rows.
+  const Size part = ((rows + parts - 1) / parts + 31) / 32 * 32;
+  const Size chunk = std::max<Size>(256, in_cache / (n + k) / 32 * 32);
+  parts = (rows + part - 1) / part;
+  thread_local std::vector<T> sums;
+  if (static_cast<Size>(sums.size()) < parts * (n * k + n)) sums.resize(parts * (n * k + n));
+  T *sums_b = sums.data(), *sums_w = sums_b + parts * n;
+  std::fill_n(sums_b, parts * n, T(0));
+  parallel_for(parts, 1, [&](Size begin, Size end) {
+    for (Size i = begin; i < end; ++i)
+      for (Size row = i * part, last = std::min(rows, row + part); row < last; row += chunk) {
+        const Size m = std::min(chunk, last - row);
+        Product<T> dx = for_x, dw = for_w;
+        dx.m = m, dx.a += row * n, dx.c += row * k;
+        dw.k = m, dw.a += row * n, dw.b += row * k;
+        if (i > 0) dw.c = sums_w + (i - 1) * n * k, dw.beta = 0;
+        if (row > i * part) dw.beta = 1;
+        multiply_piece(dx);
+        multiply_piece(dw);
+        if (out.db != nullptr) tables<T>().column_sum(m, n, dx.a, sums_b + i * n);
+      }
+  });
+  for (Size i = 1; i < parts; ++i) tables<T>().vector.add_inplace(n * k, sums_w + (i - 1) * n * k, out.dw);
+  if (out.db == nullptr) return;
+  std::copy(sums_b, sums_b + n, out.db);
+  for (Size i = 1; i < parts; ++i) tables<T>().vector.add_inplace(n, sums_b + i * n, out.db);
+}
+
+template void linear_backward(Size, Size, Size, const float*, const float*, const float*, const LinearGradients<float>&);
+template void linear_backward(Size, Size, Size, const double*, const double*, const double*,
+                              const LinearGradients<double>&);
 template void gemm(bool, bool, Size, Size, Size, float, const float*, Size, const float*, Size, float, float*, Size,
                    const float*);
 template void gemm(bool, bool, Size, Size, Size, double, const double*, Size, const double*, Size, double, double*, Size,

@@ -19,4 +19,15 @@ void gemm_batched(std::int64_t batch, bool trans_a, bool trans_b, std::int64_t m
                   T alpha, const T* const* a, std::int64_t lda, const T* const* b, std::int64_t ldb, T beta,
                   T* const* c, std::int64_t ldc);
 
+// The gradients of y = x Wᵀ + b, where g (rows, n) is that of y, x is (rows, k), W (n, k): dx = g W, dw = gᵀ x, db = the sum
+// of g's rows. Null where not wanted; beta_x, beta_w as in gemm. Where W is small, g is read once for all three.
+template <class T>
+struct LinearGradients {
+  T *dx = nullptr, *dw = nullptr, *db = nullptr;
+  T beta_x = 0, beta_w = 0;
+};
+template <class T>
+void linear_backward(std::int64_t rows, std::int64_t n, std::int64_t k, const T* g, const T* x, const T* w,
+                     const LinearGradients<T>& out);
+
 }  // namespace gradus::kernels

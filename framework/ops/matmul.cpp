@@ -103,18 +103,24 @@ Tensor as_rows(const Tensor& x) {
   return reshape(x, {numel(leading(x.shape())), x.size(-1)});
 }
 
-// The rows of a times b, or aᵀ b, as an operand's gradient where no graph is recorded: added to what came to the operand
-// by other paths, when there is something.
-Tensor gradient(const Self& self, std::size_t operand, const Shape& shape, bool trans_a, const Tensor& a_, const Tensor& b_) {
-  const Array a = a_.array().contiguous(), b = b_.array().contiguous(), sum = self.sum_so_far(operand);
-  Array out = sum.defined() ? sum : Array::empty(shape, a.dtype());
-  const std::int64_t lda = a.shape().back(), n = b.shape().back(), rows = numel(leading(a.shape()));
-  dispatch_float("linear", a.dtype(), [&]<class T>() {
-    kernels::gemm<T>(trans_a, false, trans_a ? lda : rows, n, trans_a ? rows : lda, T(1), a.data<T>(),
-                     std::max<std::int64_t>(lda, 1), b.data<T>(), std::max<std::int64_t>(n, 1),
-                     sum.defined() ? T(1) : T(0), out.mutable_data<T>(), std::max<std::int64_t>(n, 1));
+// Of linear, without a graph: what came to x and W by other paths is added to.
+Gradients linear_gradients(const Self& self, const Tensor& g_, const Tensor& x_, const Tensor& weight) {
+  const Array g = g_.array().contiguous(), x = x_.array().contiguous(), w = weight.array().contiguous();
+  const std::int64_t n = w.shape()[0], k = w.shape()[1], rows = numel(leading(x.shape()));
+  const Array sum_x = self.sum_so_far(0), sum_w = self.sum_so_far(1);
+  const auto room = [&](std::size_t input, const Array& sum, const Shape& shape) {
+    return !self.needs(input) ? Array() : sum.defined() ? sum : Array::empty(shape, g.dtype());
+  };
+  Array dx = room(0, sum_x, x.shape()), dw = room(1, sum_w, w.shape()), db = room(2, Array(), {n});
+  dispatch_float("linear", g.dtype(), [&]<class T>() {
+    const auto data = [](Array& a) { return a.defined() ? a.mutable_data<T>() : nullptr; };
+    kernels::linear_backward<T>(rows, n, k, g.data<T>(), x.data<T>(), w.data<T>(),
+                                {data(dx), data(dw), data(db), T(sum_x.defined() ? 1 : 0), T(sum_w.defined() ? 1 : 0)});
   });
-  return sum.defined() ? Tensor() : Tensor(out);
+  const auto result = [](const Array& made, const Array& sum) {
+    return made.defined() && !sum.defined() ? Tensor(made) : Tensor();
+  };
+  return {result(dx, sum_x), result(dw, sum_w), result(db, Array())};
 }
 
 }  // namespace
@@ -141,16 +147,13 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
     kernels::gemm<T>(false, true, m, n, k, T(1), in.data<T>(), std::max<std::int64_t>(k, 1), w.data<T>(),
                      std::max<std::int64_t>(k, 1), T(0), out, n, row.defined() ? row.data<T>() : nullptr);
   });
-  const auto dx = [weight, from = x.shape()](const Tensor& g, const Self& self) {
-    if (grad_enabled()) return reshape(matmul(as_rows(g), weight), from);
-    return gradient(self, 0, from, false, g, weight);
-  };
-  const auto dw = [x, from = weight.shape()](const Tensor& g, const Self& self) {
-    if (grad_enabled()) return matmul(transpose(as_rows(g), 0, 1), as_rows(x));
-    return gradient(self, 1, from, true, g, x);
-  };
-  if (!bias.defined()) return record("linear", y, {x, weight}, dx, dw);
-  return record("linear", y, {x, weight, bias}, dx, dw, [](const Tensor& g) { return sum(as_rows(g), 0); });
+  return record("linear", y, {x, weight, bias}, [=](const Tensor& g, const Self& self) -> Gradients {
+    if (!grad_enabled()) return linear_gradients(self, g, x, weight);
+    const auto wanted = [&](std::size_t i, auto f) { return self.needs(i) ? f() : Tensor(); };
+    return {wanted(0, [&] { return reshape(matmul(as_rows(g), weight), x.shape()); }),
+            wanted(1, [&] { return matmul(transpose(as_rows(g), 0, 1), as_rows(x)); }),
+            wanted(2, [&] { return sum(as_rows(g), 0); })};
+  });
 }
 
 }  // namespace gradus

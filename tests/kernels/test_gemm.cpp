@@ -110,6 +110,42 @@ TEST_CASE_TEMPLATE("kernels: the product of two long vectors of one value each i
   }
 }
 
+TEST_CASE_TEMPLATE("kernels: linear_backward against three loops, in one pass over the rows or three", T, float, double) {
+  for (const auto& [rows, n, k] : {std::array<Size, 3>{1, 3, 2}, {0, 3, 2}, {5, 0, 2}, {255, 40, 30}, {256, 40, 30},
+                                   {1100, 64, 64}, {3000, 100, 200}, {700, 300, 250}})
+    for (int flags = 0; flags < 16; ++flags) {
+      CAPTURE(rows);
+      CAPTURE(n);
+      CAPTURE(flags);
+      const auto g = random_values<T>(rows * n + 1, -1, 1, 1), x = random_values<T>(rows * k + 1, -1, 1, 2);
+      const auto w = random_values<T>(n * k + 1, -1, 1, 3);
+      const bool want_x = flags & 1, want_b = flags & 2;
+      const T beta_x = flags & 4 ? T(1) : T(0), beta_w = flags & 8 ? T(1) : T(0);
+      const auto before = random_values<T>(rows * k + n * k + n, -1, 1, 4);
+      std::vector<T> expected = before;
+      T *dx = expected.data(), *dw = dx + rows * k, *db = dw + n * k;
+      if (want_x) naive<T>(false, false, rows, k, n, 1, g.data(), n, w.data(), k, beta_x, dx, k);
+      naive<T>(true, false, n, k, rows, 1, g.data(), n, x.data(), k, beta_w, dw, k);
+      for (Size j = 0; want_b && j < n; ++j) {
+        double sum = 0;
+        for (Size i = 0; i < rows; ++i) sum += double(g[i * n + j]);
+        db[j] = static_cast<T>(sum);
+      }
+      const auto run = [&, rows = rows, n = n, k = k] {
+        std::vector<T> out = before;
+        T *to_x = out.data(), *to_w = to_x + rows * k, *to_b = to_w + n * k;
+        linear_backward<T>(rows, n, k, g.data(), x.data(), w.data(),
+                           {want_x ? to_x : nullptr, to_w, want_b ? to_b : nullptr, beta_x, beta_w});
+        return out;
+      };
+      CHECK(difference(same_for_all_threads(run), expected) <= 100 * tolerance<T>);
+      const int threads = num_threads();
+      set_num_threads(7);  // a part of 7 may have no row
+      CHECK(difference(run(), expected) <= 100 * tolerance<T>);
+      set_num_threads(threads);
+    }
+}
+
 TEST_CASE_TEMPLATE("kernels: gemm with empty sizes", T, float, double) {
   std::vector<T> c(6, T(2));
   gemm<T>(false, false, 2, 3, 0, T(1), nullptr, 0, nullptr, 3, T(0.5), c.data(), 3);
