@@ -41,6 +41,14 @@ TEST_CASE("autograd: sums in place are the sums that a recorded backward makes")
   }
 }
 
+TEST_CASE("autograd: an input that is there twice gets both of its gradients, added to what came before") {
+  const Tensor x = randn({5, 5}, float64).set_requires_grad(), g = randn({5, 5}, float64);
+  const auto f = [&] { return tanh(x) + linear(x, x) + linear(x, x, sum(x, 0)); };
+  const Tensor apart = grad(f(), {x}, g, {.create_graph = true})[0];
+  f().backward(g);
+  CHECK(distance(x.grad(), apart) <= 1e-12);
+}
+
 TEST_CASE("autograd: a gradient that somebody holds is not added to") {
   const Net net(float64);
   const Tensor g = randn({6, 5}, float64), before = copy_of(g);
