@@ -14,8 +14,14 @@ using Size = std::int64_t;
 // Rows below which a second thread costs more than it saves, for loops that take about `cost` ns per 8 elements
 Size row_grain(Size n, Size cost) { return std::max<Size>(1, (Size{1} << 15) / cost / std::max<Size>(1, n)); }
 
-// Sums over rows are made of partial sums over chunks of rows, at most 64, whatever the number of threads.
-Size row_chunk(Size rows, Size n) { return std::max(row_grain(n, 4), (rows + 63) / 64); }
+// Sums over rows are made of partial sums over chunks of rows, at most 64, whatever the number of threads; an even
+// number of them: the last of three would keep one of two threads waiting.
+Size row_chunk(Size rows, Size n) {
+  const Size grain = row_grain(n, 4);
+  if (rows <= grain) return grain;
+  const Size chunks = std::min<Size>(64, (rows + 2 * grain - 1) / (2 * grain) * 2);
+  return (rows + chunks - 1) / chunks;
+}
 
 // f(begin, end, partial) adds the rows [begin, end) to partial (width); total = the sum of the partials, in order
 template <class T, class F>

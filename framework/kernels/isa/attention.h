@@ -83,6 +83,23 @@ GRADUS_INLINE void forbid(std::int64_t n, const bool* m, T* x) {
   for (std::int64_t j = 0; j < n; ++j) x[j] = m[j] ? x[j] : -infinity<T>;
 }
 
+// f(i) for i < n, a multiple of a vector: no rest, for which the compiler would make loops of its own.
+template <class T, class F>
+GRADUS_INLINE void for_padded(std::int64_t n, F f) {
+  for (std::int64_t i = 0; i < n; i += lanes<T>)
+#pragma omp simd
+    for (int lane = 0; lane < lanes<T>; ++lane) f(i + lane);
+}
+
+// The largest of a padded row that is not NaN
+template <class T>
+GRADUS_INLINE T largest(std::int64_t n, const T* x) {
+  const auto larger = [](auto a, auto b) GRADUS_LAMBDA { return a > b ? a : b; };
+  Vec<T> m = Vec<T>{} - infinity<T>;
+  for (std::int64_t i = 0; i < n; i += lanes<T>) m = larger(load(x + i), m);
+  return fold<T>(m, larger);
+}
+
 // One head: its slices of the arguments, and the rows and keys of the current tile.
 template <class T>
 struct Head {
@@ -125,6 +142,7 @@ struct Head {
   // factors (rows, pitch): 0 where dropped, else 1 / (1 - p)
   void dropout_factors(std::int64_t row, std::int64_t rows, std::int64_t key, std::int64_t keys, T* out,
                        std::int64_t pitch) const {
+    if (a.dropout == 0) return for_padded<T>(rows * pitch, [out](std::int64_t i) GRADUS_LAMBDA { out[i] = T(1); });
     const std::int64_t row_draws = (a.s + 3) / 4 * 4;
     const double limit = a.dropout * 4294967296.0;
     const std::uint32_t threshold = limit < 4294967295.0 ? std::uint32_t(limit) : 0xffffffffu;
@@ -136,8 +154,8 @@ struct Head {
     for (std::int64_t r = 0; r < rows; ++r) {
       const std::uint32_t* u = whole ? draws + r * row_draws : draws;
       if (!whole) philox_fill(a.seed, first + std::uint64_t(r * row_draws / 4), (keys + 3) / 4, draws);
-#pragma omp simd
-      for (std::int64_t j = 0; j < pitch; ++j) out[r * pitch + j] = u[j] >= threshold ? keep : T(0);
+      T* x = out + r * pitch;
+      for_padded<T>(pitch, [=](std::int64_t j) GRADUS_LAMBDA { x[j] = u[j] >= threshold ? keep : T(0); });
     }
   }
 };
@@ -146,7 +164,7 @@ template <class T>
 std::int64_t attention_scratch(std::int64_t s, std::int64_t d) {
   const std::int64_t keys = (s + tile_keys - 1) / tile_keys * tile_keys + padded<T>(1), width = padded<T>(d);
   return 2 * keys * d + keys * width + 2 * tile_rows * width + 3 * tile_rows * (tile_keys + padded<T>(1)) +
-         3 * tile_rows;
+         4 * tile_rows;
 }
 
 // Queries [row_begin, row_end) of head `index`. scratch: attention_scratch(s, d) elements.
@@ -159,7 +177,7 @@ void attention_forward_head(const Attention<T>& a, std::int64_t index, std::int6
   T* packed_keys = take(padded<T>(a.s) * a.d);
   RightSide<T> values{head.v, a.v_strides.t, a.d, true, take(a.s * width)};
   T *p = take(tile_rows * tile_width), *factors = take(tile_rows * tile_width), *sum = take(tile_rows * width);
-  T *top = take(tile_rows), *total = take(tile_rows);
+  T *top = take(tile_rows), *total = take(tile_rows), *shrink = take(tile_rows), *logs = shrink;
   pack(a.d, a.s, head.k, 1, a.k_strides.t, packed_keys);
   values.pack_all(a.s);
   o = head.at(o, o_strides), lse += index * a.t;
@@ -172,34 +190,33 @@ void attention_forward_head(const Attention<T>& a, std::int64_t index, std::int6
       const std::int64_t keys = smaller(tile_keys, a.s - key), pitch = padded<T>(keys);
       head.scores(row, rows, key, keys, packed_keys, p, pitch);
       for (std::int64_t r = 0; r < rows; ++r) {
-        T* x = p + r * pitch;
-        const T m = extreme<T, 1>(pitch, x), above = m > top[r] || m != m ? m : top[r];
-        if (above == -infinity<T>) {
-          for (std::int64_t j = 0; j < pitch; ++j) x[j] = 0;
-          continue;
-        }
-        const T s = exp_row(pitch, x, above, x), shrink = key == 0 ? T(0) : exponential(top[r] - above);
-        total[r] = total[r] * shrink + s;
+        const T m = largest(pitch, p + r * pitch), above = m > top[r] ? m : top[r];
+        shrink[r] = key == 0 || above == -infinity<T> ? T(0) : exponential(top[r] - above);
         top[r] = above;
-        if (key == 0 || shrink == 1) continue;
-#pragma omp simd
-        for (std::int64_t i = 0; i < width; ++i) sum[r * width + i] *= shrink;
+        const T shift = above == -infinity<T> ? T(0) : above;
+        for_padded<T>(pitch, [x = p + r * pitch, shift](std::int64_t i) GRADUS_LAMBDA { x[i] -= shift; });
+      }
+      for_padded<T>(rows * pitch, [p](std::int64_t i) GRADUS_LAMBDA { p[i] = exponential(p[i]); });
+      for (std::int64_t r = 0; r < rows; ++r) {
+        const T* x = p + r * pitch;
+        const T s = vector_sum<T>(pitch, [x](std::int64_t i, auto kind) GRADUS_LAMBDA { return load_as(x + i, kind); });
+        total[r] = total[r] * shrink[r] + s;
+        if (key == 0 || shrink[r] == 1) continue;
+        for_padded<T>(width, [x = sum + r * width, f = shrink[r]](std::int64_t i) GRADUS_LAMBDA { x[i] *= f; });
       }
       if (a.dropout > 0) {
         head.dropout_factors(row, rows, key, keys, factors, pitch);
-        for (std::int64_t r = 0; r < rows; ++r)
-#pragma omp simd
-          for (std::int64_t j = 0; j < pitch; ++j) p[r * pitch + j] *= factors[r * pitch + j];
+        for_padded<T>(rows * pitch, [p, factors](std::int64_t i) GRADUS_LAMBDA { p[i] *= factors[i]; });
       }
       values.multiply_add(rows, key, keys, p, pitch, 1, sum, width);
     }
-#pragma omp simd
-    for (std::int64_t r = 0; r < rows; ++r) {
-      const bool nothing = top[r] == -infinity<T>;
+    for_padded<T>(padded<T>(rows), [top, total, logs](std::int64_t r) GRADUS_LAMBDA {
+      const bool nothing = (top[r] == -infinity<T>) & (total[r] == 0);
       const T log_total = logarithm(total[r]);
-      lse[row + r] = nothing ? -infinity<T> : top[r] + log_total;
+      logs[r] = nothing ? -infinity<T> : top[r] + log_total;
       total[r] = nothing ? T(0) : T(1) / total[r];
-    }
+    });
+    for (std::int64_t r = 0; r < rows; ++r) lse[row + r] = logs[r];
     for (std::int64_t r = 0; r < rows; ++r) {
       T* out = o + (row + r) * o_strides.t;
       const T scale = total[r];
@@ -246,26 +263,18 @@ void attention_backward_head(const Attention<T>& a, std::int64_t index, const T*
       const std::int64_t keys = smaller(tile_keys, a.s - key), pitch = padded<T>(keys);
       head.scores(row, rows, key, keys, packed_keys, p, pitch);
       gemm_packed(rows, pitch, a.d, T(1), grad, g_strides.t, 1, packed_values + key * a.d, T(0), ds, pitch);
-      if (a.dropout > 0) head.dropout_factors(row, rows, key, keys, factors, pitch);
+      head.dropout_factors(row, rows, key, keys, factors, pitch);
       for (std::int64_t r = 0; r < rows; ++r) {
-        T *pr = p + r * pitch, *dr = ds + r * pitch;
-        const T shift = lse[row + r] == -infinity<T> ? T(0) : lse[row + r], mean = inner[r], scale = a.scale;
-        if (a.dropout > 0) {
-          const T* f = factors + r * pitch;
-#pragma omp simd
-          for (std::int64_t j = 0; j < pitch; ++j) {
-            const T e = exponential(pr[j] - shift);
-            dr[j] = e == 0 ? T(0) : e * ((f[j] == 0 ? T(0) : dr[j] * f[j]) - mean) * scale;
-            pr[j] = e * f[j];
-          }
-        } else {
-#pragma omp simd
-          for (std::int64_t j = 0; j < pitch; ++j) {
-            const T e = exponential(pr[j] - shift);
-            dr[j] = e == 0 ? T(0) : e * (dr[j] - mean) * scale;
-            pr[j] = e;
-          }
-        }
+        const T shift = lse[row + r] == -infinity<T> ? T(0) : lse[row + r];
+        for_padded<T>(pitch, [x = p + r * pitch, shift](std::int64_t j) GRADUS_LAMBDA { x[j] -= shift; });
+      }
+      for_padded<T>(rows * pitch, [p](std::int64_t i) GRADUS_LAMBDA { p[i] = exponential(p[i]); });
+      for (std::int64_t r = 0; r < rows; ++r) {
+        T *x = p + r * pitch, *dx = ds + r * pitch;
+        for_padded<T>(pitch, [=, f = factors + r * pitch, mean = inner[r], scale = a.scale](std::int64_t j) GRADUS_LAMBDA {
+          dx[j] = x[j] == 0 ? T(0) : x[j] * ((f[j] == 0 ? T(0) : dx[j] * f[j]) - mean) * scale;
+          x[j] *= f[j];
+        });
       }
       g_side.multiply_add(keys, 0, rows, p, 1, pitch, dv + key * dv_strides.t, dv_strides.t);
       q_side.multiply_add(keys, 0, rows, ds, 1, pitch, dk + key * dk_strides.t, dk_strides.t);
