@@ -12,6 +12,7 @@
 #include "framework/kernels/isa/tables.h"
 #include "framework/kernels/parallel.h"
 #include "framework/kernels/rows.h"
+#include "framework/kernels/strided.h"
 
 #ifdef GRADUS_HAVE_CBLAS
 #include <cblas.h>
@@ -320,7 +321,7 @@ void gemm_batched(Size batch, bool trans_a, bool trans_b, Size m, Size n, Size k
 template <class T>
 void linear_backward(Size rows, Size n, Size k, const T* g, const T* x, const T* w, const LinearGradients<T>& out) {
   const Size ldn = std::max<Size>(n, 1), ldk = std::max<Size>(k, 1);
-  constexpr Size small = 1 << 16, in_cache = 1 << 18, fewest = 128;
+  constexpr Size small = 1 << 16, in_cache = 1 << 18, fewest = 64;
   Size parts = std::min<Size>(std::max(2, num_threads()), rows / fewest);
   if (n * k == 0 || n * k > small || parts < 2 || out.dx == nullptr || out.dw == nullptr || in_parallel()) {
     if (out.dx != nullptr) gemm<T>(false, false, rows, k, n, T(1), g, ldn, w, ldk, out.beta_x, out.dx, ldk);
@@ -354,7 +355,10 @@ void linear_backward(Size rows, Size n, Size k, const T* g, const T* x, const T*
         if (out.db != nullptr) tables<T>().column_sum(m, n, dx.a, sums_b + i * n);
       }
   });
-  for (Size i = 1; i < parts; ++i) tables<T>().vector.add_inplace(n * k, sums_w + (i - 1) * n * k, out.dw);
+  parallel_for(n * k, 2 * elementwise_grain / parts, [&](Size begin, Size end) {
+    for (Size i = 0; i + 1 < parts; ++i)
+      tables<T>().vector.add_inplace(end - begin, sums_w + i * n * k + begin, out.dw + begin);
+  });
   if (out.db == nullptr) return;
   std::copy(sums_b, sums_b + n, out.db);
   for (Size i = 1; i < parts; ++i) tables<T>().vector.add_inplace(n, sums_b + i * n, out.db);

@@ -23,11 +23,12 @@ struct Blocks {
   Size classes, part, parts, rows;
 
   Blocks(Size all_rows, Size all_classes) : classes(all_classes) {
-    constexpr Size fewest = 512, in_cache = Size{1} << 21;  // classes of a part; elements of its block
-    const Size most = std::clamp<Size>(classes / fewest, 1, std::max(2, kernels::num_threads()));
+    constexpr Size many = 8, block = Size{1} << 22;
+    const Size threads = std::max(2, kernels::num_threads()), fewest = threads > many ? 128 : 512;  // classes of a part
+    const Size most = std::clamp<Size>(classes / fewest, 1, threads);
     part = std::max<Size>((classes + most - 1) / most, 1);
     parts = std::max<Size>((classes + part - 1) / part, 1);
-    rows = std::clamp<Size>(in_cache / part, 16, std::max<Size>(all_rows, 16));
+    rows = std::clamp<Size>(block / std::max<Size>(classes, 1), 16, std::max<Size>(all_rows, 16));
   }
 
   // f(part, its first class, how many)
@@ -116,9 +117,12 @@ double mean_over_blocks(const Array& x, const Array& weight, const Array& bias, 
       kernels::column_sum(m, n, z, all_sums + first);
       kernels::vector_kernels<T>().add_inplace(n, all_sums + first, db + first);
     });
-    for (Size p = 1; p < blocks.parts && dx != nullptr; ++p) {
-      kernels::vector_kernels<T>().add_inplace(m * k, all_dx + (p - 1) * blocks.rows * k, dx + begin * k);
-    }
+    if (dx == nullptr || blocks.parts == 1) continue;
+    kernels::parallel_for(m * k, 2 * kernels::elementwise_grain / blocks.parts, [&](Size first, Size end) {
+      for (Size p = 0; p + 1 < blocks.parts; ++p) {
+        kernels::vector_kernels<T>().add_inplace(end - first, all_dx + p * blocks.rows * k + first, dx + begin * k + first);
+      }
+    });
   }
   return total * scale;
 }
