@@ -260,7 +260,7 @@ Tensor diagonal(const Tensor& x, std::int64_t offset = 0, std::int64_t axis1 = 0
 // (n - size) / step + 1 elements, and a new last axis holds the windows. A view; ShapeError when size > n.
 Tensor unfold(const Tensor& x, std::int64_t axis, std::int64_t size, std::int64_t step);
 std::vector<Tensor> split(const Tensor& x, std::int64_t size, std::int64_t axis = 0);  // the last one may be shorter
-std::vector<Tensor> split(const Tensor& x, const Dims& sizes, std::int64_t axis = 0);
+std::vector<Tensor> split(const Tensor& x, const std::vector<std::int64_t>& sizes, std::int64_t axis = 0);
 std::vector<Tensor> chunk(const Tensor& x, std::int64_t chunks, std::int64_t axis = 0);
 Tensor cat(const std::vector<Tensor>& xs, std::int64_t axis = 0);
 Tensor stack(const std::vector<Tensor>& xs, std::int64_t axis = 0);

@@ -183,6 +183,15 @@ TEST_CASE("errors: what is asked of a tensor itself shows it, and its dotted nam
   CHECK(w.to_vector() == std::vector<float>(6, 1));
 }
 
+TEST_CASE("errors: split's sizes may be any number, and are shown with x") {
+  const Tensor nine = arange(9);
+  const auto parts = split(nine, {1, 1, 1, 1, 1, 1, 1, 1, 1});
+  REQUIRE(parts.size() == 9);
+  CHECK(parts[8].item<std::int64_t>() == 8);
+  check_said<ShapeError>("split", {"sizes (1, 1, 1, 1, 1, 1, 1, 1, 1) must add up to axis 1", "\n  x  (2, 3) float32"},
+                         [] { return split(x(), {1, 1, 1, 1, 1, 1, 1, 1, 1}, 1); });
+}
+
 TEST_CASE("errors: the rule is said, beside every operand") {
   const Tensor whole = tensor({{1, 2, 3}}), nothing = zeros({3}, int64), mask = ones({4}, boolean);
   const std::string a = "\n  a  (1, 3) int64", b = "\n  b  (3,) int64", x_shape = "\n  x  (2, 3) float32";
