@@ -192,6 +192,21 @@ TEST_CASE("errors: split's sizes may be any number, and are shown with x") {
                          [] { return split(x(), {1, 1, 1, 1, 1, 1, 1, 1, 1}, 1); });
 }
 
+TEST_CASE("errors: grad says which input requires no gradient") {
+  struct Net {
+    Parameter weight{ones({2, 3})};
+  };
+  const Net net;
+  parameters(net);
+  const Tensor w = net.weight, plain = ones({4});
+  const Tensor y = sum(w * 2);
+  check_said<GradientError>("grad", {"input 1 requires no gradient", "\n  input  (4,) float32"},
+                            [&] { return grad(y, {w, plain}); });
+  freeze(net);
+  check_said<GradientError>("grad", {"input 0 requires no gradient", "\n  input  (2, 3) float32  weight"},
+                            [&] { return grad(sum(ones({1}).set_requires_grad()), {w}); });
+}
+
 TEST_CASE("errors: the rule is said, beside every operand") {
   const Tensor whole = tensor({{1, 2, 3}}), nothing = zeros({3}, int64), mask = ones({4}, boolean);
   const std::string a = "\n  a  (1, 3) int64", b = "\n  b  (3,) int64", x_shape = "\n  x  (2, 3) float32";
@@ -212,8 +227,11 @@ TEST_CASE("errors: the rule is said, beside every operand") {
   check_said<DTypeError>(
       "where", {"condition must be bool", condition + "(3,) int64", first, "\n  b          (3,) int64"},
       [&] { return where(nothing, x(), nothing); });
-  check_said<DTypeError>("where", {"element types must agree", "\n  a  (2, 3) float32", b},
-                         [&] { return where(mask, x(), nothing); });
+  check_said<DTypeError>(
+      "where", {"element types must agree", condition + "(4,) bool", first, "\n  b          (3,) int64"},
+      [&] { return where(mask, x(), nothing); });
+  check_said<DTypeError>("where", {"an operand is undefined", condition + "(4,) bool", "\n  a          undefined"},
+                         [&] { return where(mask, Tensor(), x()); });
   check_said<ShapeError>("where", {"do not broadcast", condition + "(4,) bool", first, "\n  b          () float32"},
                          [&] { return where(mask, x(), ones({})); });
   check_said<DTypeError>("masked_fill", {"mask must be bool", "\n  x     (2, 3) float32", "\n  mask  (3,) int64"},
@@ -225,13 +243,17 @@ TEST_CASE("errors: the rule is said, beside every operand") {
 TEST_CASE("errors: attention says what its mask must be") {
   const Tensor q = ones({2, 1, 3, 4}), k = ones({2, 1, 5, 4}), turned = ones({5, 3}, boolean), numbers = ones({3, 5});
   const char* op = "scaled_dot_product_attention";
-  const std::string q_shape = "\n  q     (2, 1, 3, 4) float32", k_shape = "\n  k     (2, 1, 5, 4) float32";
-  check_said<ShapeError>(op, {"mask must broadcast to (batch, heads, queries, keys)", q_shape, k_shape,
-                              "\n  mask  (5, 3) bool"},
-                         [&] { return scaled_dot_product_attention(q, k, k, {.mask = turned}); });
-  check_said<DTypeError>(op, {"mask must be bool", q_shape, k_shape, "\n  v     (2, 1, 5, 4) float32",
-                              "\n  mask  (3, 5) float32"},
-                         [&] { return scaled_dot_product_attention(q, k, k, {.mask = numbers}); });
+  const std::string q_shape = "\n  q     (2, 1, 3, 4) float32", k_shape = "\n  k     (2, 1, 5, 4) float32",
+                    v_shape = "\n  v     (2, 1, 5, 4) float32";
+  const auto attend = [&](const AttentionOptions& o) { return scaled_dot_product_attention(q, k, k, o); };
+  check_said<ShapeError>(op, {"mask must broadcast to (batch, heads, queries, keys)", q_shape, k_shape, v_shape,
+                              "\n  mask  (5, 3) bool"}, [&] { return attend({.mask = turned}); });
+  check_said<DTypeError>(op, {"mask must be bool", q_shape, k_shape, v_shape, "\n  mask  (3, 5) float32"},
+                         [&] { return attend({.mask = numbers}); });
+  check_said<ShapeError>(op, {"bias must broadcast to (batch, heads, queries, keys)", q_shape, k_shape, v_shape,
+                              "\n  bias  (3, 4) float32"}, [&] { return attend({.bias = ones({3, 4})}); });
+  check_said<DTypeError>(op, {"element types must agree", q_shape, k_shape, v_shape, "\n  bias  (3, 5) float64"},
+                         [&] { return attend({.bias = ones({3, 5}, float64)}); });
 }
 
 TEST_CASE("errors: assign refuses a view whose elements share a place") {
