@@ -114,6 +114,15 @@ auto shown(std::initializer_list<Operand> operands, F f) {
 }
 }  // namespace
 
+Array allocate(const char* op, const Shape& shape, DType dtype, std::initializer_list<Operand> operands) {
+  require_addressable(op, shape, operands);
+  try {
+    return Array::empty(shape, dtype);
+  } catch (const ShapeError& e) {
+    throw ShapeError(fmt::format("{}: {}{}", op, e.what(), describe(operands)));
+  }
+}
+
 std::size_t normalize_axis(const char* op, std::int64_t axis, std::initializer_list<Operand> operands,
                            std::size_t more) {
   return shown<AxisError>(operands,

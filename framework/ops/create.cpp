@@ -9,13 +9,13 @@ namespace gradus {
 namespace {
 
 Tensor filled(const char* op, const Shape& shape, double value, DType dtype) {
-  require_addressable(op, shape, {});
+  allocate(op, shape, dtype);  // names the op
   return Tensor(Array::full(shape, value, dtype));
 }
 
 Tensor filled_like(const char* op, const Tensor& x, double value) {
   require_defined(op, {{"x", x}});
-  require_addressable(op, x.shape(), {{"x", x}});  // x may be expanded
+  allocate(op, x.shape(), x.dtype(), {{"x", x}});  // x may be expanded
   return Tensor(Array::full(x.shape(), value, x.dtype()));
 }
 
@@ -55,8 +55,7 @@ Tensor arange(double start, double end, double step, DType dtype) {
 Tensor arange(std::int64_t end) { return arange(0, static_cast<double>(end)); }
 
 Tensor rand(const Shape& shape, DType dtype, Generator& generator) {
-  require_addressable("rand", shape, {});
-  Array y = Array::empty(shape, dtype);
+  Array y = allocate("rand", shape, dtype);
   dispatch_float("rand", dtype, [&]<class T>() {
     const auto stream = generator.reserve(kernels::fill_draws(y.numel()));
     kernels::fill_uniform<T>(y.numel(), 0, 1, stream.seed, stream.offset / 4, y.mutable_data<T>());
@@ -65,8 +64,7 @@ Tensor rand(const Shape& shape, DType dtype, Generator& generator) {
 }
 
 Tensor randn(const Shape& shape, DType dtype, Generator& generator) {
-  require_addressable("randn", shape, {});
-  Array y = Array::empty(shape, dtype);
+  Array y = allocate("randn", shape, dtype);
   dispatch_float("randn", dtype, [&]<class T>() {
     const auto stream = generator.reserve(kernels::fill_draws(y.numel()));
     kernels::fill_normal<T>(y.numel(), 0, 1, stream.seed, stream.offset / 4, y.mutable_data<T>());
@@ -80,8 +78,7 @@ Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, Generato
   if (__builtin_sub_overflow(high, low, &range)) {
     throw ConfigError(fmt::format("randint: [{}, {}) is too wide", low, high));
   }
-  require_addressable("randint", shape, {});
-  Array y = Array::empty(shape, int64);
+  Array y = allocate("randint", shape, int64);
   std::int64_t* out = y.mutable_data<std::int64_t>();
   for (std::int64_t i = 0; i < y.numel(); ++i) out[i] = low + generator.below(range);
   return Tensor(y);

@@ -65,6 +65,31 @@ TEST_CASE("errors: results too large to exist name the op and its operands") {
   check_said<ShapeError>("bincount", {"(1,) int64"}, [] { return bincount(tensor({1}), {}, INT64_MAX); });
 }
 
+TEST_CASE("errors: what no memory can hold is refused at once") {
+  constexpr std::int64_t vast = std::int64_t{1} << 46;  // 2^48 bytes of float32: beyond every address space
+  const Tensor line = ones({1, 1, 4}), image = ones({1, 1, 4, 4}), row = expand(ones({1}), {1, 1, vast});
+  const std::vector<std::string> of_line{"(1, 1, 70368744177664) of float32", "\n  x  (1, 1, 4) float32"},
+      of_image{"70368744177664", "\n  x  (1, 1, 4, 4) float32"}, of_row{"\n  x  (1, 1, 70368744177664) float32"};
+  check_said<ShapeError>("adaptive_avg_pool1d", of_line, [&] { return adaptive_avg_pool1d(line, vast); });
+  check_said<ShapeError>("adaptive_avg_pool1d", {"(0, 1, 4)"},
+                         [&] { return adaptive_avg_pool1d(zeros({0, 1, 4}), vast); });
+  check_said<ShapeError>("adaptive_avg_pool2d", of_image, [&] { return adaptive_avg_pool2d(image, {1, vast}); });
+  check_said<ShapeError>("adaptive_avg_pool2d", of_image, [&] { return adaptive_avg_pool2d(image, {vast, 1}); });
+  check_said<ShapeError>("interpolate", of_line, [&] { return interpolate(line, vast); });
+  check_said<ShapeError>("interpolate", of_image, [&] { return interpolate(image, {1, vast}); });
+  check_said<ShapeError>("max_pool1d", of_row, [&] { return max_pool1d(row, 1); });
+  check_said<ShapeError>("avg_pool1d", of_row, [&] { return avg_pool1d(row, 1); });
+  check_said<ShapeError>("avg_pool1d", {"(1, 1, 1, 70368744177664) of float32", "\n  x  (1, 1, 4) float32"},
+                         [&] { return avg_pool1d(line, vast, {.padding = vast / 2}); });
+  CHECK(max_pool1d(zeros({0, 1, vast}), 2).shape() == Shape{0, 1, vast / 2});
+  for (const auto& [op, call] : std::vector<std::pair<std::string, std::function<Tensor()>>>{
+           {"zeros", [] { return zeros({vast}); }}, {"full", [] { return full({vast}, 1); }},
+           {"rand", [] { return rand({vast}); }},   {"randn", [] { return randn({vast}); }},
+           {"randint", [] { return randint(0, 9, {vast}); }}}) {
+    check_said<ShapeError>(op, {"no memory for shape (70368744177664,) of "}, call);
+  }
+}
+
 TEST_CASE("errors: results of more than 8 axes name the op and its operands") {
   const Tensor deep = ones({1, 1, 1, 1, 1, 1, 1, 1}), ids = zeros({1, 1, 1, 1, 1, 1, 1, 1}, int64);
   const std::vector<std::string> shape{"(1, 1, 1, 1, 1, 1, 1, 1) float32"}, id_shape{"(1, 1, 1, 1, 1, 1, 1, 1) int64"};
