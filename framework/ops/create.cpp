@@ -8,15 +8,20 @@ namespace gradus {
 
 namespace {
 
-Tensor filled(const char* op, const Shape& shape, double value, DType dtype) {
-  allocate(op, shape, dtype);  // names the op
-  return Tensor(Array::full(shape, value, dtype));
+Tensor filled(const char* op, const Shape& shape, double value, DType dtype,
+              std::initializer_list<Operand> operands = {}) {
+  require_addressable(op, shape, operands);
+  try {
+    return Tensor(Array::full(shape, value, dtype));
+  } catch (const ShapeError&) {
+    allocate(op, shape, dtype, operands);  // fails as well, and names the op
+    throw;
+  }
 }
 
 Tensor filled_like(const char* op, const Tensor& x, double value) {
   require_defined(op, {{"x", x}});
-  allocate(op, x.shape(), x.dtype(), {{"x", x}});  // x may be expanded
-  return Tensor(Array::full(x.shape(), value, x.dtype()));
+  return filled(op, x.shape(), value, x.dtype(), {{"x", x}});  // x may be expanded
 }
 
 }  // namespace
