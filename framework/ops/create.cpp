@@ -33,8 +33,7 @@ Tensor zeros_like(const Tensor& x) { return filled_like("zeros_like", x, 0); }
 Tensor ones_like(const Tensor& x) { return filled_like("ones_like", x, 1); }
 
 Tensor eye(std::int64_t n, DType dtype) {
-  require_addressable("eye", {n, n}, {});
-  Array y = Array::zeros({n, n}, dtype);
+  Array y = filled("eye", {n, n}, 0, dtype).array();
   Array diagonal = y.view({n}, {n + 1});
   copy_into(diagonal, Array::full({}, 1, dtype));
   return Tensor(y);
@@ -49,7 +48,7 @@ Tensor arange(double start, double end, double step, DType dtype) {
   }
   const double count = std::max(0.0, std::ceil((end - start) / step));
   if (count > 9e15) throw ShapeError(fmt::format("arange: {} elements are too many", count));
-  Array y = Array::empty({static_cast<std::int64_t>(count)}, dtype);
+  Array y = allocate("arange", {static_cast<std::int64_t>(count)}, dtype);
   dispatch_number("arange", dtype, [&]<class T>() {
     T* out = y.mutable_data<T>();
     for (std::int64_t i = 0; i < y.numel(); ++i) out[i] = static_cast<T>(start + static_cast<double>(i) * step);
@@ -95,8 +94,7 @@ Tensor one_hot(const Tensor& ids, std::int64_t classes, DType dtype) {
   require_rank("one_hot", ids.shape().size() + 1, {{"ids", ids}});
   Shape shape = ids.shape();
   shape.push_back(classes);
-  require_addressable("one_hot", shape, {{"ids", ids}});
-  Array y = Array::zeros(shape, dtype);
+  Array y = filled("one_hot", shape, 0, dtype, {{"ids", ids}}).array();
   const Array index = ids.array().contiguous();
   dispatch(dtype, [&]<class T>() {
     T* out = y.mutable_data<T>();

@@ -85,9 +85,12 @@ TEST_CASE("errors: what no memory can hold is refused at once") {
   for (const auto& [op, call] : std::vector<std::pair<std::string, std::function<Tensor()>>>{
            {"zeros", [] { return zeros({vast}); }}, {"full", [] { return full({vast}, 1); }},
            {"rand", [] { return rand({vast}); }},   {"randn", [] { return randn({vast}); }},
-           {"randint", [] { return randint(0, 9, {vast}); }}}) {
+           {"randint", [] { return randint(0, 9, {vast}); }},
+           {"arange", [] { return arange(vast); }}}) {
     check_said<ShapeError>(op, {"no memory for shape (70368744177664,) of "}, call);
   }
+  check_said<ShapeError>("eye", {"no memory"}, [] { return eye(std::int64_t{1} << 23); });
+  check_said<ShapeError>("one_hot", {"no memory", "\n  ids  (1,) int64"}, [] { return one_hot(tensor({1}), vast); });
 }
 
 TEST_CASE("errors: results of more than 8 axes name the op and its operands") {
