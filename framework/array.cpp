@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <new>
 #include <utility>
 
 #include "framework/error.h"
@@ -39,7 +40,11 @@ Array Array::empty(const Shape& shape, DType dtype) {
   a.shape_ = shape;
   a.strides_ = contiguous_strides(shape);
   a.dtype_ = dtype;
-  a.storage_ = std::make_shared<Storage>(static_cast<std::size_t>(a.numel_) * size_of(dtype));
+  try {
+    a.storage_ = std::make_shared<Storage>(static_cast<std::size_t>(a.numel_) * size_of(dtype));
+  } catch (const std::bad_alloc&) {
+    throw ShapeError(fmt::format("there is no memory for shape {} of {}", shape.str(), name(dtype)));
+  }
   return a;
 }
 

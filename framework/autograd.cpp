@@ -12,6 +12,7 @@
 #include "framework/error.h"
 #include "framework/node.h"
 #include "framework/ops.h"
+#include "framework/ops/check.h"
 
 namespace gradus {
 
@@ -295,8 +296,9 @@ Gradients grad(const TensorList& outputs, const std::vector<Tensor>& inputs, con
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     walk.start(outputs[i], checked_seed("grad", outputs[i], gradients.empty() ? Tensor() : gradients[i]));
   }
-  for (const auto& x : inputs) {
-    if (x.defined() && !x.requires_grad()) throw GradientError("grad: an input requires no gradient");
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    require<GradientError>(!inputs[i].defined() || inputs[i].requires_grad(), "grad",
+                           fmt::format("input {} requires no gradient", i).c_str(), {{"input", inputs[i]}});
   }
   return walk_to(walk, inputs, false);
 }

@@ -10,7 +10,7 @@ struct Error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-struct ShapeError : Error { using Error::Error; };           // shapes that do not fit an op or each other
+struct ShapeError : Error { using Error::Error; };           // shapes that do not fit an op, each other or the memory
 struct RankError : ShapeError { using ShapeError::ShapeError; };  // more axes than Dims holds
 struct AxisError : Error { using Error::Error; };            // an axis out of range or named twice
 struct IndexError : Error { using Error::Error; };           // a token id, class or position out of range

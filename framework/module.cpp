@@ -6,6 +6,7 @@
 #include <set>
 
 #include "framework/error.h"
+#include "framework/ops/check.h"
 
 namespace gradus::detail {
 
@@ -98,6 +99,10 @@ void load_state_dict(const Members& members, const StateDict& state) {
   for (const auto& [name, x] : wanted) {
     const auto at = state.find(name);
     unused.erase(name);
+    if (shares_places(x.array())) {
+      problems += fmt::format("\n  shared      {}  {} in the model is expanded or unfolded, and can't be written", name,
+                              x.shape().str());
+    }
     if (at == state.end() || !at->second.defined()) {
       problems += fmt::format("\n  missing     {}  {}", name, x.shape().str());
     } else if (at->second.shape() != x.shape()) {

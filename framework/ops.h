@@ -130,7 +130,7 @@ Tensor stddev(const Tensor& x, const Axes& axes, bool keepdim = false, std::int6
 // Elements that are 0 have gradient 0. Infinite, as PyTorch's, where a |x|^p leaves float64: beyond 1e154 for p = 2.
 Tensor norm(const Tensor& x, double p = 2);
 Tensor norm(const Tensor& x, double p, const Axes& axes, bool keepdim = false);
-// Booleans are multiplied as int64. The gradient is the product of the others, which needs no x to be other than 0.
+// Booleans are multiplied as int64, float32 in float64. The gradient is the product of the others, also where x is 0.
 Tensor prod(const Tensor& x);  // of no elements: 1
 Tensor prod(const Tensor& x, const Axes& axes, bool keepdim = false);
 // Is any element, are all of them other than 0 (NaN is)? Boolean; of no elements: false and true.
@@ -260,7 +260,7 @@ Tensor diagonal(const Tensor& x, std::int64_t offset = 0, std::int64_t axis1 = 0
 // (n - size) / step + 1 elements, and a new last axis holds the windows. A view; ShapeError when size > n.
 Tensor unfold(const Tensor& x, std::int64_t axis, std::int64_t size, std::int64_t step);
 std::vector<Tensor> split(const Tensor& x, std::int64_t size, std::int64_t axis = 0);  // the last one may be shorter
-std::vector<Tensor> split(const Tensor& x, const Dims& sizes, std::int64_t axis = 0);
+std::vector<Tensor> split(const Tensor& x, const std::vector<std::int64_t>& sizes, std::int64_t axis = 0);
 std::vector<Tensor> chunk(const Tensor& x, std::int64_t chunks, std::int64_t axis = 0);
 Tensor cat(const std::vector<Tensor>& xs, std::int64_t axis = 0);
 Tensor stack(const std::vector<Tensor>& xs, std::int64_t axis = 0);

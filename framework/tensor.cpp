@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <utility>
 
 #include "framework/error.h"
@@ -75,37 +74,6 @@ void Tensor::set_grad(const Tensor& g) const {
 
 Tensor Tensor::detach() const { return Tensor(array()); }
 
-namespace {
-// Do two elements lie in one place? Not when each stride leads beyond all that the smaller ones reach; else all places
-// are listed.
-bool overlaps(const Array& a) {
-  if (a.numel() < 2 || a.is_contiguous()) return false;
-  std::vector<std::pair<std::int64_t, std::int64_t>> axes;  // stride, size
-  for (std::size_t i = 0; i < a.rank(); ++i) {
-    if (a.shape()[i] > 1) axes.emplace_back(a.strides()[i], a.shape()[i]);
-  }
-  std::sort(axes.begin(), axes.end());
-  std::int64_t reach = 0;
-  bool apart = true;
-  for (const auto& [stride, size] : axes) {
-    if (stride == 0) return true;
-    apart = apart && stride > reach;
-    reach += stride * (size - 1);
-  }
-  if (apart) return false;
-  if (a.numel() > reach + 1) return true;  // more elements than places: the list is never longer than the storage
-  std::vector<std::int64_t> places{0};
-  for (const auto& [stride, size] : axes) {
-    const std::size_t n = places.size();
-    for (std::int64_t i = 1; i < size; ++i) {
-      for (std::size_t k = 0; k < n; ++k) places.push_back(places[k] + i * stride);
-    }
-  }
-  std::sort(places.begin(), places.end());
-  return std::adjacent_find(places.begin(), places.end()) != places.end();
-}
-}  // namespace
-
 void Tensor::assign(const Tensor& values) const {
   const auto operands = {Operand{"tensor", *this}, Operand{"values", values}};
   require_defined("assign", operands);
@@ -115,7 +83,7 @@ void Tensor::assign(const Tensor& values) const {
                          "a tensor that requires a gradient can be overwritten only under NoGrad", operands);
   require(broadcasts_to(values.shape(), shape()), "assign", "the values must broadcast to the tensor", operands);
   Array view = array();
-  require(!overlaps(view), "assign",
+  require(!shares_places(view), "assign",
           "elements of this view share a place (it is expanded or unfolded); write to what it is a view of", operands);
   copy_into(view, values.array());
 }

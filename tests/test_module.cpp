@@ -242,6 +242,28 @@ TEST_CASE("module: load_state_dict takes a state that shares the model's memory 
   CHECK(model.c.to_vector() == std::vector<float>{6, 5});
 }
 
+TEST_CASE("module: load_state_dict refuses a model whose parameter's elements share memory before any is written") {
+  struct Inner {
+    Parameter scale{expand(ones({1, 3}), {2, 3})};
+  };
+  struct Outer {
+    Parameter first{zeros({2})};
+    Inner inner;
+    Parameter last{zeros({2})};
+  };
+  const Outer model;
+  StateDict state = state_dict(model);
+  state.at("first") = state.at("last") = ones({2});
+  const std::string message = message_of([&] { load_state_dict(model, state); });
+  CAPTURE(message);
+  CHECK(message.find("load_state_dict: ") == 0);
+  CHECK(message.find("inner.scale  (2, 3)") != std::string::npos);
+  CHECK(message.find("first") == std::string::npos);
+  CHECK(model.first.to_vector() == std::vector<float>{0, 0});
+  CHECK(model.last.to_vector() == std::vector<float>{0, 0});
+  CHECK_THROWS_AS(load_state_dict(model, state), ConfigError);
+}
+
 TEST_CASE("module: summary and tree") {
   Net net{.width = 3};
   Tensor frozen = net.blocks[0].scale;

@@ -8,6 +8,7 @@
 
 #include "framework/data/tokenizer.h"
 #include "framework/error.h"
+#include "framework/io/file.h"
 
 namespace gradus {
 
@@ -109,9 +110,7 @@ std::string SubwordTokenizer::piece(std::int64_t id) const {
 }
 
 void SubwordTokenizer::save(const std::string& path) const {
-  std::ofstream out(path, std::ios::binary);
-  out.write(model_->bytes.data(), static_cast<std::streamsize>(model_->bytes.size()));
-  if (!out.flush()) throw FileError(path + ": can't write");
+  replace_file(path, [&](File& file) { file.write(model_->bytes.data(), model_->bytes.size()); });
 }
 
 }  // namespace gradus

@@ -15,7 +15,7 @@ class Tokenizer {
   virtual std::vector<std::int64_t> encode(const std::string& line) const = 0;       // without start and end
   virtual std::string decode(const std::vector<std::int64_t>& ids) const = 0;        // up to the first end
   virtual std::string piece(std::int64_t id) const = 0;  // what one id stands for; IndexError
-  virtual void save(const std::string& path) const = 0;                              // FileError
+  virtual void save(const std::string& path) const = 0;  // FileError; then the old file is untouched
 };
 
 // The words of a vocabulary: `raw` text is cut by tokenize() and put together by detokenize(),

@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
 #include <map>
 
 #include "framework/data/text.h"
 #include "framework/error.h"
+#include "framework/io/file.h"
 
 namespace gradus {
 
@@ -71,9 +71,8 @@ void Vocabulary::save(const std::string& path) const {
     throw FileError(fmt::format("{}: a word a line can't hold word {}, which is empty or holds an end of line",
                                 path, i));
   }
-  std::ofstream out(path, std::ios::binary);
-  for (const auto& w : words_) out << w << "\n";
-  if (!out.flush()) throw FileError(fmt::format("{}: can't write", path));
+  const std::string lines = fmt::format("{}\n", fmt::join(words_, "\n"));
+  replace_file(path, [&](File& file) { file.write(lines.data(), lines.size()); });
 }
 
 Vocabulary Vocabulary::load(const std::string& path) {

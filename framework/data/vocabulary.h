@@ -24,8 +24,8 @@ class Vocabulary {
   // Up to the first <end>, without <pad> and <start>.
   std::vector<std::string> decode(const std::vector<std::int64_t>& ids) const;
 
-  // A word a line. FileError names the file: on saving when a word is empty, holds an end of line or is what read_lines
-  // refuses, on loading with the line: special words out of place, a word twice or empty.
+  // A word a line. FileError names the file: on saving, and the old file stays, when a word is empty, holds an end of
+  // line or is what read_lines refuses, on loading with the line: special words out of place, a word twice or empty.
   void save(const std::string& path) const;
   static Vocabulary load(const std::string& path);
 

@@ -7,8 +7,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
+#include <filesystem>
 
 #include "framework/error.h"
 
@@ -59,6 +62,31 @@ void File::sync() {
 }
 
 bool File::lock() { return ::flock(fd_, LOCK_EX | LOCK_NB) == 0; }
+
+namespace {
+// Removes a half-written file unless told that it was renamed.
+struct TemporaryFile {
+  std::string path;
+  bool keep = false;
+  ~TemporaryFile() {
+    if (!keep) ::unlink(path.c_str());
+  }
+};
+}  // namespace
+
+void replace_file(const std::string& path, const std::function<void(File&)>& write) {
+  static std::atomic<std::uint64_t> written = 0;  // several threads may write one path
+  TemporaryFile temporary{path + fmt::format(".{}.{}.tmp", ::getpid(), written++)};
+  {
+    File file(temporary.path, O_WRONLY | O_CREAT | O_TRUNC, "can't write");
+    write(file);
+    file.sync();
+  }
+  if (::rename(temporary.path.c_str(), path.c_str()) != 0) File::fail_errno(path, "can't write");
+  temporary.keep = true;
+  const auto folder = std::filesystem::path(path).parent_path();
+  sync_directory(folder.empty() ? "." : folder.string());
+}
 
 void sync_directory(const std::string& path) { File(path, O_RDONLY | O_DIRECTORY, "can't sync").sync(); }
 

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <string>
 
 namespace gradus {
@@ -24,6 +25,10 @@ class File {
   std::string path_;
   int fd_;
 };
+
+// Writes a new file beside `path`, syncs it and renames it over: after a crash the old file or the new one is there,
+// whole. Where FileError or what `write` throws is thrown, the old file is untouched.
+void replace_file(const std::string& path, const std::function<void(File&)>& write);
 
 // Makes what was created, renamed and removed in a directory outlast a crash of the machine.
 void sync_directory(const std::string& path);

@@ -2,12 +2,9 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <bit>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -183,15 +180,6 @@ const Kind& kind_of(DType dtype) {
   return *std::find_if(std::begin(kinds), std::end(kinds), [dtype](const Kind& k) { return k.dtype == dtype; });
 }
 
-// Removes a half-written file unless told that it was renamed.
-struct TemporaryFile {
-  std::string path;
-  bool keep = false;
-  ~TemporaryFile() {
-    if (!keep) ::unlink(path.c_str());
-  }
-};
-
 }  // namespace
 
 void save_safetensors(const std::string& path, const TensorMap& tensors, const Metadata& metadata) {
@@ -218,11 +206,7 @@ void save_safetensors(const std::string& path, const TensorMap& tensors, const M
   const std::uint64_t length = text.size();
   if (length > max_header) throw FileError(fmt::format("{}: the header would be over 100 MB", path));
 
-  const auto target = std::filesystem::path(path);
-  static std::atomic<std::uint64_t> saved = 0;  // several threads may save one path
-  TemporaryFile temporary{path + fmt::format(".{}.{}.tmp", ::getpid(), saved++)};
-  {
-    File file(temporary.path, O_WRONLY | O_CREAT | O_TRUNC, "can't write");
+  replace_file(path, [&](File& file) {
     file.write(&length, 8);
     file.write(text.data(), length);
     for (const auto& [name, x] : tensors) {
@@ -230,11 +214,7 @@ void save_safetensors(const std::string& path, const TensorMap& tensors, const M
       dispatch(a.dtype(),
                [&]<class T>() { file.write(a.data<T>(), static_cast<std::uint64_t>(a.numel()) * sizeof(T)); });
     }
-    file.sync();
-  }
-  if (::rename(temporary.path.c_str(), path.c_str()) != 0) File::fail_errno(path, "can't write");
-  temporary.keep = true;
-  sync_directory(target.has_parent_path() ? target.parent_path().string() : ".");
+  });
 }
 
 TensorMap load_safetensors(const std::string& path) {

@@ -55,7 +55,8 @@ Size grain(Size work) { return std::max<Size>(1, elementwise_grain / std::max<Si
 }  // namespace
 
 bool all_hold_something(const Axis& a) {
-  for (Size o = 0; o < a.count; ++o) {
+  if ((a.count - 1) * a.stride - a.padding >= a.size) return false;
+  for (Size o = 0; o < a.count && o * a.stride < a.padding; ++o) {  // others begin with an element
     const Range held = elements(a, o);
     if (held.begin >= held.end) return false;
   }

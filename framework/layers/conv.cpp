@@ -4,6 +4,7 @@
 
 #include "framework/error.h"
 #include "framework/layers/linear.h"
+#include "framework/ops/check.h"
 
 namespace gradus::detail {
 
@@ -29,13 +30,13 @@ Tensor conv_weight(const char* layer, std::int64_t first, std::int64_t second, s
                    const Dims& kernel) {
   Shape shape = part(layer, second, groups, kernel);
   part(layer, first, groups, kernel);
-  const std::int64_t fan = numel(shape);
+  const std::int64_t fan = numel(layer, shape, {});
   shape.insert(0, first);
   return uniform_by_fan(layer, shape, fan);
 }
 
 Tensor conv_bias(const char* layer, std::int64_t out, std::int64_t second, std::int64_t groups, const Dims& kernel) {
-  return uniform_by_fan(layer, {out}, numel(part(layer, second, groups, kernel)));
+  return uniform_by_fan(layer, {out}, numel(layer, part(layer, second, groups, kernel), {}));
 }
 
 }  // namespace gradus::detail

@@ -4,6 +4,7 @@
 
 #include "framework/error.h"
 #include "framework/init.h"
+#include "framework/ops/check.h"
 
 namespace gradus::detail {
 
@@ -13,6 +14,7 @@ Tensor embedding_table(const char* layer, std::int64_t count, std::int64_t dim, 
         fmt::format("{}: sizes must be at least 1 and padding_idx below the first, got ({}, {}), padding_idx {}", layer,
                     count, dim, padding_idx));
   }
+  allocate(layer, {count, dim}, float32);
   if (init::Skip::wanted()) return zeros({count, dim});
   NoGrad guard;
   const Tensor table = randn({count, dim}) * std;

@@ -6,13 +6,14 @@
 #include <cmath>
 
 #include "framework/error.h"
+#include "framework/ops/check.h"
 
 namespace gradus {
 
 namespace detail {
 
 Tensor sinusoids(std::int64_t length, std::int64_t d_model) {
-  Array table = Array::empty({length, d_model}, float32);
+  Array table = allocate("PositionalEncoding", {length, d_model}, float32);
   float* out = table.mutable_data<float>();
   for (std::int64_t pos = 0; pos < length; ++pos) {
     for (std::int64_t i = 0; i < d_model; ++i) {
@@ -52,7 +53,7 @@ Tensor alibi(std::int64_t heads, std::int64_t t, std::int64_t s) {
   require_lengths("alibi", t, s);
   std::int64_t power = 1;  // the largest of two that is not above heads
   while (power <= heads / 2) power *= 2;
-  Array bias = Array::empty({1, heads, t, s}, float32);
+  Array bias = allocate("alibi", {1, heads, t, s}, float32);
   float* out = bias.mutable_data<float>();
   for (std::int64_t h = 0; h < heads; ++h) {
     // Steps of 8 / power; the heads beyond take steps of half of that, every second one.
@@ -80,7 +81,7 @@ Tensor RelativePositionBias::operator()(std::int64_t t, std::int64_t s) const {
     const double share = std::log(static_cast<double>(distance) / e) / std::log(static_cast<double>(max_distance) / e);
     return side + std::min(count - 1, exact + static_cast<std::int64_t>(share * static_cast<double>(count - exact)));
   };
-  Array ids = Array::empty({t, s}, int64);
+  Array ids = allocate("RelativePositionBias", {t, s}, int64);
   std::int64_t* out = ids.mutable_data<std::int64_t>();
   for (std::int64_t i = s - t; i < s; ++i) {
     for (std::int64_t j = 0; j < s; ++j) *out++ = bucket(j - i);

@@ -22,15 +22,18 @@ void require_attention(const char* op, const Tensor& q, const Tensor& k, const T
   if (!(o.dropout >= 0 && o.dropout <= 1)) {
     throw ConfigError(fmt::format("{}: dropout is {}, must be in [0, 1]", op, o.dropout));
   }
+  const Shape scores{q.size(0), q.size(1), q.size(2), k.size(2)};
   if (o.mask.defined()) {
-    require_dtype(op, boolean, {"mask", o.mask}, {{"q", q}, {"k", k}, {"v", v}, {"mask", o.mask}});
-    require(broadcasts_to(o.mask.shape(), {q.size(0), q.size(1), q.size(2), k.size(2)}), op,
-            "mask must broadcast to (batch, heads, queries, keys)", {{"q", q}, {"k", k}, {"mask", o.mask}});
+    const auto with_mask = {Operand{"q", q}, Operand{"k", k}, Operand{"v", v}, Operand{"mask", o.mask}};
+    require_dtype(op, boolean, {"mask", o.mask}, with_mask);
+    require(broadcasts_to(o.mask.shape(), scores), op, "mask must broadcast to (batch, heads, queries, keys)",
+            with_mask);
   }
   if (o.bias.defined()) {
-    require_same_dtype(op, {{"q", q}, {"bias", o.bias}});
-    require(broadcasts_to(o.bias.shape(), {q.size(0), q.size(1), q.size(2), k.size(2)}), op,
-            "bias must broadcast to (batch, heads, queries, keys)", {{"q", q}, {"k", k}, {"bias", o.bias}});
+    const auto with_bias = {Operand{"q", q}, Operand{"k", k}, Operand{"v", v}, Operand{"bias", o.bias}};
+    require_same_dtype(op, with_bias);
+    require(broadcasts_to(o.bias.shape(), scores), op, "bias must broadcast to (batch, heads, queries, keys)",
+            with_bias);
   }
 }
 

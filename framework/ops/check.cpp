@@ -1,5 +1,6 @@
 #include "framework/ops/check.h"
 
+#include <algorithm>
 #include <limits>
 
 namespace gradus {
@@ -113,6 +114,15 @@ auto shown(std::initializer_list<Operand> operands, F f) {
 }
 }  // namespace
 
+Array allocate(const char* op, const Shape& shape, DType dtype, std::initializer_list<Operand> operands) {
+  require_addressable(op, shape, operands);
+  try {
+    return Array::empty(shape, dtype);
+  } catch (const ShapeError& e) {
+    throw ShapeError(fmt::format("{}: {}{}", op, e.what(), describe(operands)));
+  }
+}
+
 std::size_t normalize_axis(const char* op, std::int64_t axis, std::initializer_list<Operand> operands,
                            std::size_t more) {
   return shown<AxisError>(operands,
@@ -121,6 +131,34 @@ std::size_t normalize_axis(const char* op, std::int64_t axis, std::initializer_l
 
 Dims normalized(const char* op, const Axes& axes, std::initializer_list<Operand> operands) {
   return shown<AxisError>(operands, [&] { return axes.normalized(op, operands.begin()->tensor.shape().size()); });
+}
+
+// Not when each stride leads beyond all that the smaller ones reach; else all places are listed.
+bool shares_places(const Array& a) {
+  if (a.numel() < 2 || a.is_contiguous()) return false;
+  std::vector<std::pair<std::int64_t, std::int64_t>> axes;  // stride, size
+  for (std::size_t i = 0; i < a.rank(); ++i) {
+    if (a.shape()[i] > 1) axes.emplace_back(a.strides()[i], a.shape()[i]);
+  }
+  std::sort(axes.begin(), axes.end());
+  std::int64_t reach = 0;
+  bool apart = true;
+  for (const auto& [stride, size] : axes) {
+    if (stride == 0) return true;
+    apart = apart && stride > reach;
+    reach += stride * (size - 1);
+  }
+  if (apart) return false;
+  if (a.numel() > reach + 1) return true;  // more elements than places: the list is never longer than the storage
+  std::vector<std::int64_t> places{0};
+  for (const auto& [stride, size] : axes) {
+    const std::size_t n = places.size();
+    for (std::int64_t i = 1; i < size; ++i) {
+      for (std::size_t k = 0; k < n; ++k) places.push_back(places[k] + i * stride);
+    }
+  }
+  std::sort(places.begin(), places.end());
+  return std::adjacent_find(places.begin(), places.end()) != places.end();
 }
 
 Shape broadcast_shapes(const char* op, std::initializer_list<Operand> operands, std::size_t without) {

@@ -41,6 +41,11 @@ std::int64_t numel(const char* op, const Shape& shape, std::initializer_list<Ope
 void require_addressable(const char* op, const Shape& shape, std::initializer_list<Operand> operands);
 void require_rank(const char* op, std::size_t axes, std::initializer_list<Operand> operands);
 
+// A new array; what can't be had is a ShapeError that names the op and shows the operands.
+Array allocate(const char* op, const Shape& shape, DType dtype, std::initializer_list<Operand> operands = {});
+// Do two elements lie in one place (the array is expanded or unfolded)?
+bool shares_places(const Array& a);
+
 // As in dims.h, for the axes of the first operand (and `more`); errors show all of them.
 std::size_t normalize_axis(const char* op, std::int64_t axis, std::initializer_list<Operand> operands,
                            std::size_t more = 0);

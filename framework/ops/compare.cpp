@@ -84,9 +84,11 @@ Tensor isinf(const Tensor& x) { return test("isinf", x, [](auto v) { return std:
 Tensor isfinite(const Tensor& x) { return test("isfinite", x, [](auto v) { return std::isfinite(v); }); }
 
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
-  require_dtype("where", boolean, {"condition", condition}, {{"condition", condition}, {"a", a}, {"b", b}});
-  require_same_dtype("where", {{"a", a}, {"b", b}});
-  const Shape shape = broadcast_shapes("where", {{"condition", condition}, {"a", a}, {"b", b}});
+  const auto operands = {Operand{"condition", condition}, Operand{"a", a}, Operand{"b", b}};
+  require_defined("where", operands);
+  require_dtype("where", boolean, {"condition", condition}, operands);
+  require<DTypeError>(a.dtype() == b.dtype(), "where", "element types must agree; convert with to(x, dtype)", operands);
+  const Shape shape = broadcast_shapes("where", operands);
   Array y = Array::empty(shape, a.dtype());
   const Array &c = condition.array(), &p = a.array(), &q = b.array();
   dispatch(a.dtype(), [&]<class T>() {

@@ -8,15 +8,20 @@ namespace gradus {
 
 namespace {
 
-Tensor filled(const char* op, const Shape& shape, double value, DType dtype) {
-  require_addressable(op, shape, {});
-  return Tensor(Array::full(shape, value, dtype));
+Tensor filled(const char* op, const Shape& shape, double value, DType dtype,
+              std::initializer_list<Operand> operands = {}) {
+  require_addressable(op, shape, operands);
+  try {
+    return Tensor(Array::full(shape, value, dtype));
+  } catch (const ShapeError&) {
+    allocate(op, shape, dtype, operands);  // fails as well, and names the op
+    throw;
+  }
 }
 
 Tensor filled_like(const char* op, const Tensor& x, double value) {
   require_defined(op, {{"x", x}});
-  require_addressable(op, x.shape(), {{"x", x}});  // x may be expanded
-  return Tensor(Array::full(x.shape(), value, x.dtype()));
+  return filled(op, x.shape(), value, x.dtype(), {{"x", x}});  // x may be expanded
 }
 
 }  // namespace
@@ -28,8 +33,7 @@ Tensor zeros_like(const Tensor& x) { return filled_like("zeros_like", x, 0); }
 Tensor ones_like(const Tensor& x) { return filled_like("ones_like", x, 1); }
 
 Tensor eye(std::int64_t n, DType dtype) {
-  require_addressable("eye", {n, n}, {});
-  Array y = Array::zeros({n, n}, dtype);
+  Array y = filled("eye", {n, n}, 0, dtype).array();
   Array diagonal = y.view({n}, {n + 1});
   copy_into(diagonal, Array::full({}, 1, dtype));
   return Tensor(y);
@@ -44,7 +48,7 @@ Tensor arange(double start, double end, double step, DType dtype) {
   }
   const double count = std::max(0.0, std::ceil((end - start) / step));
   if (count > 9e15) throw ShapeError(fmt::format("arange: {} elements are too many", count));
-  Array y = Array::empty({static_cast<std::int64_t>(count)}, dtype);
+  Array y = allocate("arange", {static_cast<std::int64_t>(count)}, dtype);
   dispatch_number("arange", dtype, [&]<class T>() {
     T* out = y.mutable_data<T>();
     for (std::int64_t i = 0; i < y.numel(); ++i) out[i] = static_cast<T>(start + static_cast<double>(i) * step);
@@ -55,8 +59,7 @@ Tensor arange(double start, double end, double step, DType dtype) {
 Tensor arange(std::int64_t end) { return arange(0, static_cast<double>(end)); }
 
 Tensor rand(const Shape& shape, DType dtype, Generator& generator) {
-  require_addressable("rand", shape, {});
-  Array y = Array::empty(shape, dtype);
+  Array y = allocate("rand", shape, dtype);
   dispatch_float("rand", dtype, [&]<class T>() {
     const auto stream = generator.reserve(kernels::fill_draws(y.numel()));
     kernels::fill_uniform<T>(y.numel(), 0, 1, stream.seed, stream.offset / 4, y.mutable_data<T>());
@@ -65,8 +68,7 @@ Tensor rand(const Shape& shape, DType dtype, Generator& generator) {
 }
 
 Tensor randn(const Shape& shape, DType dtype, Generator& generator) {
-  require_addressable("randn", shape, {});
-  Array y = Array::empty(shape, dtype);
+  Array y = allocate("randn", shape, dtype);
   dispatch_float("randn", dtype, [&]<class T>() {
     const auto stream = generator.reserve(kernels::fill_draws(y.numel()));
     kernels::fill_normal<T>(y.numel(), 0, 1, stream.seed, stream.offset / 4, y.mutable_data<T>());
@@ -80,8 +82,7 @@ Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, Generato
   if (__builtin_sub_overflow(high, low, &range)) {
     throw ConfigError(fmt::format("randint: [{}, {}) is too wide", low, high));
   }
-  require_addressable("randint", shape, {});
-  Array y = Array::empty(shape, int64);
+  Array y = allocate("randint", shape, int64);
   std::int64_t* out = y.mutable_data<std::int64_t>();
   for (std::int64_t i = 0; i < y.numel(); ++i) out[i] = low + generator.below(range);
   return Tensor(y);
@@ -93,8 +94,7 @@ Tensor one_hot(const Tensor& ids, std::int64_t classes, DType dtype) {
   require_rank("one_hot", ids.shape().size() + 1, {{"ids", ids}});
   Shape shape = ids.shape();
   shape.push_back(classes);
-  require_addressable("one_hot", shape, {{"ids", ids}});
-  Array y = Array::zeros(shape, dtype);
+  Array y = filled("one_hot", shape, 0, dtype, {{"ids", ids}}).array();
   const Array index = ids.array().contiguous();
   dispatch(dtype, [&]<class T>() {
     T* out = y.mutable_data<T>();

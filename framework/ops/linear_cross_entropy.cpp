@@ -55,7 +55,7 @@ double row_loss(const Blocks& blocks, const kernels::SoftmaxPart<T>* known, Size
     const double shift = static_cast<double>(part.peak) - peak;
     const double n = static_cast<double>(std::min(blocks.part, blocks.classes - p * blocks.part));
     sum += static_cast<double>(part.sum) * std::exp(shift);
-    below += part.below - n * shift;
+    below += std::isinf(shift) ? -shift : part.below - n * shift;  // of a part of -inf alone, `below` is NaN
   }
   for (Size p = 0; p < blocks.parts; ++p) {
     factor[p * blocks.rows] = static_cast<T>(scale * std::exp(static_cast<double>(known[p * blocks.rows].peak) - peak) / sum);

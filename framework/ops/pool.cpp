@@ -21,9 +21,9 @@ kernels::Windows pooling_windows(const char* op, std::int64_t axes, const Tensor
                                     describe(operands)));
     }
   }
+  allocate(op, {x.size(0), x.size(1), w.y.count, w.x.count}, x.dtype(), operands);  // before the way to it
   require(kernels::all_hold_something(w.y) && kernels::all_hold_something(w.x), op, "a window would hold padding alone",
           operands);
-  require_addressable(op, {x.size(0), x.size(1), w.y.count, w.x.count}, operands);
   return w;
 }
 
@@ -49,6 +49,7 @@ Tensor avg_pool(const char* op, std::int64_t axes, const Tensor& x, Size2 kernel
   const kernels::Windows w = pooling_windows(op, axes, x, {kernel, stride_or(kernel, o.stride, axes), o.padding});
   Convolution each{w.channels, 1, 1, w};  // a plane is an image of one channel
   each.windows.channels = 1;
+  allocate(op, each.weight_shape(), x.dtype(), {{"x", x}});  // else `ones` would be named
   const Tensor weight = ones(each.weight_shape(), x.dtype());
   const Tensor sums =
       reshape(convolve(op, reshape(x, each.x_shape()), weight, each), {x.size(0), x.size(1), w.y.count, w.x.count});

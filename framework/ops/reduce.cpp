@@ -261,7 +261,9 @@ Tensor prod(const Tensor& x, const Axes& axes, bool keepdim) {
   const Dims over = normalized("prod", axes, {{"x", x}});
   const Tensor factors = x.dtype() == boolean ? to(x, int64) : x;
   if (over.empty()) return apart("prod", x, factors);
-  return apart("prod", x, reshape(product_of_rows(as_rows(factors, over)), reduced_shape(x.shape(), over, keepdim)));
+  const Tensor roomy = x.dtype() == float32 ? to(x, float64) : factors;  // for the products of some of them
+  const Tensor y = reshape(product_of_rows(as_rows(roomy, over)), reduced_shape(x.shape(), over, keepdim));
+  return apart("prod", x, to(y, factors.dtype()));
 }
 
 Tensor prod(const Tensor& x) { return prod(x, all_axes("prod", x)); }

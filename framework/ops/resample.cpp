@@ -26,9 +26,10 @@ void require_resampled(const char* op, std::int64_t axes, const Tensor& x, Size2
   require(x.dim() == axes + 2, op, axes == 1 ? "x must be (N, C, L)" : "x must be (N, C, H, W)", operands);
   require_setting(op, "size", size, axes, 1, operands);
   require(x.size(-1) > 0 && x.size(2) > 0, op, "x has no positions", operands);
-  require_addressable(
-      op, {x.size(0), x.size(1), axes == 1 ? 1 : std::max(size.height, x.size(2)), std::max(size.width, x.size(-1))},
-      operands);
+  const auto some = [](std::int64_t n) { return std::max<std::int64_t>(n, 1); };  // each position costs time and memory
+  Shape largest{some(x.size(0)), some(x.size(1)), std::max(size.width, x.size(-1))};
+  if (axes == 2) largest.insert(2, std::max(size.height, x.size(2)));
+  allocate(op, largest, x.dtype(), operands);  // before the way to a result that can't be had
 }
 
 // Axis `axis` of x in n bins, each replaced by its mean.

@@ -47,7 +47,9 @@ Tensor log_add(const Tensor& a, const Tensor& b) {
 Tensor cumprod(const Tensor& x, std::int64_t axis) {
   require_numbers("cumprod", {{"x", x}});
   normalize_axis("cumprod", axis, {{"x", x}});
-  return apart("cumprod", x, scan(x, axis, [](const Tensor& before, const Tensor& own) { return before * own; }));
+  const DType dtype = x.dtype(), roomy = dtype == float32 ? float64 : dtype;  // what is multiplied in between has room
+  const auto times = [](const Tensor& before, const Tensor& own) { return before * own; };
+  return apart("cumprod", x, to(scan(to(x, roomy), axis, times), dtype));
 }
 
 Tensor logcumsumexp(const Tensor& x, std::int64_t axis) {

@@ -146,14 +146,14 @@ Tensor select(const Tensor& x, std::int64_t axis, std::int64_t index) {
   return squeeze(slice(x, axis, index, index + 1), axis);
 }
 
-std::vector<Tensor> split(const Tensor& x, const Dims& sizes, std::int64_t axis) {
+std::vector<Tensor> split(const Tensor& x, const std::vector<std::int64_t>& sizes, std::int64_t axis) {
   require_defined("split", {{"x", x}});
   const auto i = normalize_axis("split", axis, {{"x", x}});
   std::int64_t rest = x.shape()[i];
   bool fits = true;
   for (auto s : sizes) fits = fits && s >= 0 && s <= rest, rest -= fits ? s : 0;
   if (!fits || rest != 0) {
-    throw ShapeError(fmt::format("split: sizes {} must add up to axis {} of x{}", sizes.str(), axis,
+    throw ShapeError(fmt::format("split: sizes ({}) must add up to axis {} of x{}", fmt::join(sizes, ", "), axis,
                                  describe({{"x", x}})));
   }
   std::vector<Tensor> parts;

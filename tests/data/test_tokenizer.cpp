@@ -2,10 +2,14 @@
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <iterator>
 #include <set>
 
 #include "framework/error.h"
@@ -95,6 +99,31 @@ TEST_CASE("tokenizer: subwords are a pure function of the lines, and are saved a
   std::filesystem::remove(path);
   CHECK_THROWS_AS(SubwordTokenizer::load(path), FileError);
   CHECK_THROWS_AS(a.save("/no/such/folder/model"), FileError);
+}
+
+TEST_CASE("tokenizer: where the disk is full the old file stays, and nothing is left beside it") {
+  const std::string folder = file("gradus_full_disk_"), path = folder + "/saved";
+  std::filesystem::create_directory(folder);
+  const auto before = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit old{};
+  getrlimit(RLIMIT_FSIZE, &old);
+  const auto subwords = SubwordTokenizer::train(corpus(), 50);
+  const auto words = Vocabulary::build({{"one", "two", "three"}});
+  for (const std::function<void()>& save : {std::function<void()>([&] { subwords.save(path); }),
+                                            std::function<void()>([&] { words.save(path); })}) {
+    std::ofstream(path) << "old";
+    const rlimit small{8, old.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &small);
+    CHECK_THROWS_AS(save(), FileError);
+    setrlimit(RLIMIT_FSIZE, &old);
+    std::ifstream in(path);
+    CHECK(std::string(std::istreambuf_iterator<char>(in), {}) == "old");
+    CHECK(std::distance(std::filesystem::directory_iterator(folder), {}) == 1);
+    save();
+    CHECK(std::filesystem::file_size(path) > 8);
+  }
+  std::signal(SIGXFSZ, before);
+  std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("tokenizer: what can't be learnt is refused") {

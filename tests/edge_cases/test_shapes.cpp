@@ -44,8 +44,8 @@ TEST_CASE("A4: negative sizes are refused, never made positive") {
   CHECK_THROWS_AS(reshape(zeros({6}), {-2, -3}), ShapeError);
   CHECK_THROWS_AS(expand(zeros({1}), {-2}), ShapeError);
   CHECK_THROWS_AS(one_hot(zeros({0}, int64), -3), ShapeError);
-  CHECK_THROWS_AS(split(zeros({3}), Dims{4, -1}), ShapeError);
-  CHECK_THROWS_AS(split(zeros({3}), Dims{int_max, int_max, 5}), ShapeError);
+  CHECK_THROWS_AS(split(zeros({3}), {4, -1}), ShapeError);
+  CHECK_THROWS_AS(split(zeros({3}), {int_max, int_max, 5}), ShapeError);
 }
 
 TEST_CASE("A5: the number of elements is counted in 64 bits") {
@@ -238,7 +238,7 @@ TEST_CASE("A15: slices") {
   CHECK(split(zeros({0}), 3).size() == 1);
   CHECK_THROWS_AS(split(x, 0), ConfigError);
   CHECK_THROWS_AS(chunk(x, 0), ConfigError);
-  CHECK_THROWS_AS(split(x, Dims{4, 4}), ShapeError);
+  CHECK_THROWS_AS(split(x, {4, 4}), ShapeError);
 }
 
 TEST_CASE("A16: the gradient of an expanded tensor is the sum over what was repeated") {

@@ -17,6 +17,35 @@ TEST_CASE("layers: Linear starts as PyTorch's") {
   CHECK(max(abs(wide.bias)).item() > 0.09);
 }
 
+TEST_CASE("layers: what is too large to exist names the layer") {
+  const std::int64_t huge = std::int64_t{1} << 40;
+  for (const auto& [layer, make] : std::vector<std::pair<std::string, std::function<void()>>>{
+           {"Linear", [=] { void(Linear{huge, huge}); }},
+           {"Linear", [=] { void(Linear{huge, huge >> 24}); }},  // its bytes fit 64 bits
+           {"LoRALinear", [=] { void(lora(Linear{4, 4}, huge * 1024, 1)); }},
+           {"Conv1d", [=] { void(Conv1d{huge, huge, 3}); }},
+           {"Conv1d", [=] { void(Conv1d{8, 8, huge << 22}); }},
+           {"ConvTranspose2d", [=] { void(ConvTranspose2d{4, 4, {huge, huge}}); }},
+           {"Embedding", [=] { void(Embedding{huge, huge}); }},
+           {"Embedding", [=] { void(Embedding{huge, 1024}); }},
+           {"LearnedPositionalEncoding", [=] { void(LearnedPositionalEncoding{huge, huge}); }},
+           {"PositionalEncoding", [=] { void(PositionalEncoding{.d_model = huge, .max_length = huge}); }},
+           {"RNN", [=] { void(RNN{huge, huge}); }},
+           {"LSTM", [=] { void(LSTM{huge, huge}); }}}) {
+    CAPTURE(layer);
+    std::string message;
+    try {
+      make();
+    } catch (const ShapeError& e) {
+      message = e.what();
+    }
+    CAPTURE(message);
+    CHECK(message.rfind(layer + ": ", 0) == 0);
+    CHECK(message.find("shape (") != std::string::npos);
+  }
+  CHECK_THROWS_WITH_AS(alibi(huge, huge, huge), doctest::Contains("alibi: "), ShapeError);
+}
+
 TEST_CASE("layers: Embedding's padding is 0 and stays so") {
   const Tensor ids = tensor({{1, 0, 4}, {3, 3, 2}});
   manual_seed(2);

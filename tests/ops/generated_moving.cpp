@@ -81,7 +81,7 @@ Ops moving_ops() {
        }},
       {"split.sizes", [](Settings& s, const Tensors& x) {
          const Dims sizes = s.dims();
-         return split(x[0], sizes, s.whole());
+         return split(x[0], {sizes.begin(), sizes.end()}, s.whole());
        }},
       {"chunk", [](Settings& s, const Tensors& x) {
          const auto chunks = s.whole();

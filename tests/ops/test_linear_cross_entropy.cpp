@@ -89,4 +89,22 @@ TEST_CASE("linear_cross_entropy: logits of -inf, of a whole part of the classes 
   CHECK(largest_difference(dx, x.grad()) < 1e-14);
   CHECK(largest_difference(dw, w.grad()) < 1e-14);
   CHECK(std::isnan(linear_cross_entropy(x, w, cat({low, low}, 0), targets).item()));
+  for (const double smoothing : {0.1, 1.0}) {
+    CAPTURE(smoothing);
+    const CrossEntropyOptions options{.label_smoothing = smoothing};
+    for (const Tensor& biases : {b, cat({zero, low}, 0), cat({low, low}, 0)}) {
+      std::vector<Tensor> results;
+      for (const Tensor& loss : {linear_cross_entropy(x, w, biases, targets, options),
+                                 cross_entropy(linear(x, w, biases), targets, options)}) {
+        x.zero_grad(), w.zero_grad();
+        loss.backward();
+        results.insert(results.end(), {reshape(loss.detach(), {1}), x.grad(), w.grad()});
+      }
+      for (std::size_t i = 0; i < 3; ++i) {
+        CAPTURE(i);
+        const Tensor &a = results[i], &c = results[i + 3];
+        CHECK(all(logical_or(logical_or(a == c, abs(a - c) < 1e-14), logical_and(isnan(a), isnan(c)))).item<bool>());
+      }
+    }
+  }
 }

@@ -333,6 +333,18 @@ TEST_CASE("ops at their edges: squares that leave float32's range") {
   for (std::size_t i = 0; i < 3; ++i) CHECK(composed[i] == doctest::Approx(kernel[i]).epsilon(1e-4));
 }
 
+TEST_CASE("prod, cumprod: float32 has room on the way to a product in its range") {
+  const Numbers x{1e30, 1e-30, 1e-30, 1e30, 1e30, 1e-30, 1e30, 1e-30}, running{1e30, 1, 1e-30, 1, 1e30, 1, 1e30, 1};
+  const Tensor in = given(x, float32).set_requires_grad();
+  CHECK(prod(in).item() == doctest::Approx(1));
+  CHECK(prod(given(x, float32), 0).dtype() == float32);
+  Numbers slopes;
+  for (const double factor : x) slopes.push_back(1 / factor);
+  check_same(numbers(grad(prod(in), {in})[0]), slopes);
+  check_same(numbers(cumprod(in, 0)), running);
+  CHECK(prod(given({1e30, 1e30}, float32)).item() == inf);
+}
+
 TEST_CASE("ops at their edges: gradients of gradients are finite where the gradient is") {
   // d(sum of d(sum of f)/d(first))/d(second) of f(first, second)
   const auto mixed = [](const std::function<Tensor(const Tensor&, const Tensor&)>& f, const Numbers& of,

@@ -65,6 +65,34 @@ TEST_CASE("errors: results too large to exist name the op and its operands") {
   check_said<ShapeError>("bincount", {"(1,) int64"}, [] { return bincount(tensor({1}), {}, INT64_MAX); });
 }
 
+TEST_CASE("errors: what no memory can hold is refused at once") {
+  constexpr std::int64_t vast = std::int64_t{1} << 46;  // 2^48 bytes of float32: beyond every address space
+  const Tensor line = ones({1, 1, 4}), image = ones({1, 1, 4, 4}), row = expand(ones({1}), {1, 1, vast});
+  const std::vector<std::string> of_line{"(1, 1, 70368744177664) of float32", "\n  x  (1, 1, 4) float32"},
+      of_image{"70368744177664", "\n  x  (1, 1, 4, 4) float32"}, of_row{"\n  x  (1, 1, 70368744177664) float32"};
+  check_said<ShapeError>("adaptive_avg_pool1d", of_line, [&] { return adaptive_avg_pool1d(line, vast); });
+  check_said<ShapeError>("adaptive_avg_pool1d", {"(0, 1, 4)"},
+                         [&] { return adaptive_avg_pool1d(zeros({0, 1, 4}), vast); });
+  check_said<ShapeError>("adaptive_avg_pool2d", of_image, [&] { return adaptive_avg_pool2d(image, {1, vast}); });
+  check_said<ShapeError>("adaptive_avg_pool2d", of_image, [&] { return adaptive_avg_pool2d(image, {vast, 1}); });
+  check_said<ShapeError>("interpolate", of_line, [&] { return interpolate(line, vast); });
+  check_said<ShapeError>("interpolate", of_image, [&] { return interpolate(image, {1, vast}); });
+  check_said<ShapeError>("max_pool1d", of_row, [&] { return max_pool1d(row, 1); });
+  check_said<ShapeError>("avg_pool1d", of_row, [&] { return avg_pool1d(row, 1); });
+  check_said<ShapeError>("avg_pool1d", {"(1, 1, 1, 70368744177664) of float32", "\n  x  (1, 1, 4) float32"},
+                         [&] { return avg_pool1d(line, vast, {.padding = vast / 2}); });
+  CHECK(max_pool1d(zeros({0, 1, vast}), 2).shape() == Shape{0, 1, vast / 2});
+  for (const auto& [op, call] : std::vector<std::pair<std::string, std::function<Tensor()>>>{
+           {"zeros", [] { return zeros({vast}); }}, {"full", [] { return full({vast}, 1); }},
+           {"rand", [] { return rand({vast}); }},   {"randn", [] { return randn({vast}); }},
+           {"randint", [] { return randint(0, 9, {vast}); }},
+           {"arange", [] { return arange(vast); }}}) {
+    check_said<ShapeError>(op, {"no memory for shape (70368744177664,) of "}, call);
+  }
+  check_said<ShapeError>("eye", {"no memory"}, [] { return eye(std::int64_t{1} << 23); });
+  check_said<ShapeError>("one_hot", {"no memory", "\n  ids  (1,) int64"}, [] { return one_hot(tensor({1}), vast); });
+}
+
 TEST_CASE("errors: results of more than 8 axes name the op and its operands") {
   const Tensor deep = ones({1, 1, 1, 1, 1, 1, 1, 1}), ids = zeros({1, 1, 1, 1, 1, 1, 1, 1}, int64);
   const std::vector<std::string> shape{"(1, 1, 1, 1, 1, 1, 1, 1) float32"}, id_shape{"(1, 1, 1, 1, 1, 1, 1, 1) int64"};
@@ -183,6 +211,30 @@ TEST_CASE("errors: what is asked of a tensor itself shows it, and its dotted nam
   CHECK(w.to_vector() == std::vector<float>(6, 1));
 }
 
+TEST_CASE("errors: split's sizes may be any number, and are shown with x") {
+  const Tensor nine = arange(9);
+  const auto parts = split(nine, {1, 1, 1, 1, 1, 1, 1, 1, 1});
+  REQUIRE(parts.size() == 9);
+  CHECK(parts[8].item<std::int64_t>() == 8);
+  check_said<ShapeError>("split", {"sizes (1, 1, 1, 1, 1, 1, 1, 1, 1) must add up to axis 1", "\n  x  (2, 3) float32"},
+                         [] { return split(x(), {1, 1, 1, 1, 1, 1, 1, 1, 1}, 1); });
+}
+
+TEST_CASE("errors: grad says which input requires no gradient") {
+  struct Net {
+    Parameter weight{ones({2, 3})};
+  };
+  const Net net;
+  parameters(net);
+  const Tensor w = net.weight, plain = ones({4});
+  const Tensor y = sum(w * 2);
+  check_said<GradientError>("grad", {"input 1 requires no gradient", "\n  input  (4,) float32"},
+                            [&] { return grad(y, {w, plain}); });
+  freeze(net);
+  check_said<GradientError>("grad", {"input 0 requires no gradient", "\n  input  (2, 3) float32  weight"},
+                            [&] { return grad(sum(ones({1}).set_requires_grad()), {w}); });
+}
+
 TEST_CASE("errors: the rule is said, beside every operand") {
   const Tensor whole = tensor({{1, 2, 3}}), nothing = zeros({3}, int64), mask = ones({4}, boolean);
   const std::string a = "\n  a  (1, 3) int64", b = "\n  b  (3,) int64", x_shape = "\n  x  (2, 3) float32";
@@ -203,8 +255,11 @@ TEST_CASE("errors: the rule is said, beside every operand") {
   check_said<DTypeError>(
       "where", {"condition must be bool", condition + "(3,) int64", first, "\n  b          (3,) int64"},
       [&] { return where(nothing, x(), nothing); });
-  check_said<DTypeError>("where", {"element types must agree", "\n  a  (2, 3) float32", b},
-                         [&] { return where(mask, x(), nothing); });
+  check_said<DTypeError>(
+      "where", {"element types must agree", condition + "(4,) bool", first, "\n  b          (3,) int64"},
+      [&] { return where(mask, x(), nothing); });
+  check_said<DTypeError>("where", {"an operand is undefined", condition + "(4,) bool", "\n  a          undefined"},
+                         [&] { return where(mask, Tensor(), x()); });
   check_said<ShapeError>("where", {"do not broadcast", condition + "(4,) bool", first, "\n  b          () float32"},
                          [&] { return where(mask, x(), ones({})); });
   check_said<DTypeError>("masked_fill", {"mask must be bool", "\n  x     (2, 3) float32", "\n  mask  (3,) int64"},
@@ -216,13 +271,17 @@ TEST_CASE("errors: the rule is said, beside every operand") {
 TEST_CASE("errors: attention says what its mask must be") {
   const Tensor q = ones({2, 1, 3, 4}), k = ones({2, 1, 5, 4}), turned = ones({5, 3}, boolean), numbers = ones({3, 5});
   const char* op = "scaled_dot_product_attention";
-  const std::string q_shape = "\n  q     (2, 1, 3, 4) float32", k_shape = "\n  k     (2, 1, 5, 4) float32";
-  check_said<ShapeError>(op, {"mask must broadcast to (batch, heads, queries, keys)", q_shape, k_shape,
-                              "\n  mask  (5, 3) bool"},
-                         [&] { return scaled_dot_product_attention(q, k, k, {.mask = turned}); });
-  check_said<DTypeError>(op, {"mask must be bool", q_shape, k_shape, "\n  v     (2, 1, 5, 4) float32",
-                              "\n  mask  (3, 5) float32"},
-                         [&] { return scaled_dot_product_attention(q, k, k, {.mask = numbers}); });
+  const std::string q_shape = "\n  q     (2, 1, 3, 4) float32", k_shape = "\n  k     (2, 1, 5, 4) float32",
+                    v_shape = "\n  v     (2, 1, 5, 4) float32";
+  const auto attend = [&](const AttentionOptions& o) { return scaled_dot_product_attention(q, k, k, o); };
+  check_said<ShapeError>(op, {"mask must broadcast to (batch, heads, queries, keys)", q_shape, k_shape, v_shape,
+                              "\n  mask  (5, 3) bool"}, [&] { return attend({.mask = turned}); });
+  check_said<DTypeError>(op, {"mask must be bool", q_shape, k_shape, v_shape, "\n  mask  (3, 5) float32"},
+                         [&] { return attend({.mask = numbers}); });
+  check_said<ShapeError>(op, {"bias must broadcast to (batch, heads, queries, keys)", q_shape, k_shape, v_shape,
+                              "\n  bias  (3, 4) float32"}, [&] { return attend({.bias = ones({3, 4})}); });
+  check_said<DTypeError>(op, {"element types must agree", q_shape, k_shape, v_shape, "\n  bias  (3, 5) float64"},
+                         [&] { return attend({.bias = ones({3, 5}, float64)}); });
 }
 
 TEST_CASE("errors: assign refuses a view whose elements share a place") {
