@@ -44,7 +44,7 @@ TEST_CASE_TEMPLATE("kernels: gemm against three loops, all transposes, padded ro
         CAPTURE(n);
         CAPTURE(k);
         CAPTURE(flags);
-        CHECK(difference(c, r) <= 20 * tolerance<T>);
+        CHECK(difference(c, r) <= 20 * tolerance<T> * std::max(1.0, double(k) / 300));
       }
 }
 
