@@ -41,6 +41,16 @@ TEST_CASE("linear_cross_entropy: over several blocks of rows it is its compositi
   }
 }
 
+TEST_CASE("linear_cross_entropy: the parts' gradients of x are added up right where threads share that out") {
+  manual_seed(4);
+  const Tensor x = leaf({220, 90}), w = leaf({1'030, 90}), targets = randint(0, 1'030, {220});  // two parts
+  linear_cross_entropy(x, w, {}, targets).backward();
+  const Tensor blockwise = Tensor(x.grad().array().copy());
+  x.zero_grad();
+  cross_entropy(linear(x, w), targets).backward();
+  CHECK(largest_difference(blockwise, x.grad()) < 1e-14);
+}
+
 TEST_CASE("linear_cross_entropy: what needs no gradient gets none") {
   manual_seed(2);
   const Tensor x = leaf({4, 3}), w = randn({5, 3}, float64), targets = tensor({0, 4, 2, 1});
