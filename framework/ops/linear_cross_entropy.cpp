@@ -23,7 +23,7 @@ struct Blocks {
   Size classes, part, parts, rows;
 
   Blocks(Size all_rows, Size all_classes) : classes(all_classes) {
-    constexpr Size many = 8, block = Size{1} << 22;
+    constexpr Size many = 8, block = Size{1} << 22;  // threads; logits of all parts together
     const Size threads = std::max(2, kernels::num_threads()), fewest = threads >= many ? 128 : 512;  // classes of a part
     const Size most = std::clamp<Size>(classes / fewest, 1, threads);
     part = std::max<Size>((classes + most - 1) / most, 1);
