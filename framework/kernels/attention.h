@@ -1,6 +1,8 @@
 #pragma once
 #include <cstdint>
 
+#include "framework/kernels/random_fill.h"
+
 namespace gradus::kernels {
 
 // Where element (b, h, t, i) of heads lies: data[b * strides.b + h * strides.h + t * strides.t + i]. The heads of a
@@ -20,11 +22,11 @@ struct Attention {
   std::int64_t causal_offset = 0;
 
   double dropout = 0;          // of the probabilities, in [0, 1]
-  std::uint64_t seed = 0, block = 0;  // Philox stream, see random_fill.h; attention_draws() draws
+  std::uint64_t seed = 0, block = 0;  // see random_fill.h; each row of scores has whole blocks
 };
 
 template <class T>
-std::int64_t attention_draws(const Attention<T>& a) { return a.b * a.h * a.t * ((a.s + 3) / 4 * 4); }
+std::int64_t attention_draws(const Attention<T>& a) { return a.b * a.h * a.t * dropout_draws(a.s); }
 
 // o = dropout(softmax(scale q k^T, masked)) v (Vaswani et al. 2017, 3.2), keys taken in tiles, so that no (t, s) matrix
 // is held. lse (b, h, t), contiguous: logsumexp of each row of scores, saved for the gradient. A row that may attend

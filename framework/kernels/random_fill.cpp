@@ -42,7 +42,7 @@ void dropout(Size n, const T* x, double p, std::uint64_t seed, std::uint64_t blo
       std::fill(kept + begin / 8, kept + kept_bytes(end), std::uint8_t{0});
     } else {
       tables<T>().dropout(end - begin, x + begin, threshold, scale_of<T>(p), seed,
-                          block + static_cast<std::uint64_t>(begin / 4), y + begin, kept + begin / 8);
+                          block + static_cast<std::uint64_t>(begin / 16), y + begin, kept + begin / 8);
     }
   });
 }

@@ -96,7 +96,7 @@ Tensor dropout(const Tensor& x, double p, bool training, Generator& generator) {
   require_float("dropout", {{"x", x}});
   if (!(p >= 0 && p <= 1)) throw ConfigError(fmt::format("dropout: the probability is {}, must be in [0, 1]", p));
   if (!training || p == 0) return x;
-  const auto stream = generator.reserve(x.numel());
+  const auto stream = generator.reserve(kernels::dropout_draws(x.numel()));
   const Array in = x.array().contiguous();
   Array y = Array::empty(x.shape(), x.dtype()), kept = Array::empty({kernels::kept_bytes(x.numel())}, boolean);
   dispatch_float("dropout", x.dtype(), [&]<class T>() {

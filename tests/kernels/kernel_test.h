@@ -1,6 +1,7 @@
 #pragma once
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <random>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "framework/kernels/parallel.h"
+#include "framework/kernels/philox.h"
 #include "framework/kernels/vector.h"
 
 namespace kernel_test {
@@ -48,6 +50,14 @@ std::vector<T> random_values(Size n, double low = -2, double high = 2, unsigned 
   std::vector<T> x(static_cast<std::size_t>(n));
   for (auto& v : x) v = static_cast<T>(draw(engine));
   return x;
+}
+
+// Whether dropout keeps element i: from all 32 bits of its draw, where the kernels look at the lower 24 only at need.
+inline bool kept(double p, std::uint64_t seed, std::uint64_t block, Size i) {
+  const auto of = block + static_cast<std::uint64_t>(i / 16);
+  const std::uint32_t upper = gradus::kernels::philox4x32(seed, of)[i % 16 / 4] >> (i % 4 * 8) & 0xff;
+  const std::uint32_t lower = gradus::kernels::philox4x32(seed, of, static_cast<std::uint64_t>(1 + i % 16))[0] & 0xffffff;
+  return (upper << 24 | lower) >= static_cast<std::uint32_t>(std::min(p * 4294967296.0, 4294967295.0));
 }
 
 // |a - b| / max(1, |b|), the largest; NaN when exactly one is NaN

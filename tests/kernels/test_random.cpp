@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <numeric>
 
 #include "framework/kernels/adam.h"
@@ -13,6 +14,9 @@ TEST_CASE("kernels: Philox gives the numbers of the paper's test vectors") {
   // Random123, kat_vectors: philox4x32 10 with counter and key 0
   const std::array<std::uint32_t, 4> expected{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8};
   CHECK(philox4x32(0, 0) == expected);
+  // the same file: every bit of counter and key set
+  const std::uint64_t all = ~std::uint64_t{0};
+  CHECK(philox4x32(all, all, all) == std::array<std::uint32_t, 4>{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd});
 }
 
 TEST_CASE_TEMPLATE("kernels: dropout follows the stream, for any instruction set and number of threads", T, float,
@@ -24,9 +28,7 @@ TEST_CASE_TEMPLATE("kernels: dropout follows the stream, for any instruction set
         const std::uint64_t seed = 0x123456789abcdef, block = (std::uint64_t{1} << 32) - 2;  // the counter carries over
         std::vector<double> ry(x.size());
         for (Size i = 0; i < n; ++i) {
-          const std::uint32_t u = philox4x32(seed, block + static_cast<std::uint64_t>(i / 4))[i % 4];
-          const bool keep = double(u) >= std::floor(p * 4294967296.0);
-          ry[i] = keep ? double(x[i]) / (1 - p) : 0;
+          ry[i] = p < 1 && kernel_test::kept(p, seed, block, i) ? double(x[i]) / (1 - p) : 0;
         }
         const auto y = same_for_all_threads([&] {
           std::vector<T> out(x.size());
@@ -40,6 +42,14 @@ TEST_CASE_TEMPLATE("kernels: dropout follows the stream, for any instruction set
         CHECK(difference(y, ry) <= tolerance<T>);
       }
   });
+  // two thirds of 2^24: of the elements whose byte is 0 two thirds are dropped, of the others none
+  const Size many = 1 << 22;
+  const std::vector<T> ones(many, T(1));
+  std::vector<T> z(many);
+  std::vector<std::uint8_t> bits(kept_bytes(many));
+  dropout<T>(many, ones.data(), 2.0 / 3 / 256, 11, 0, z.data(), bits.data());
+  const auto dropped = double(std::count(z.begin(), z.end(), T(0)));
+  CHECK(std::abs(dropped / double(many) - 2.0 / 3 / 256) < 5 * std::sqrt(2.0 / 3 / 256 / double(many)));
   const std::vector<T> nan(100, NAN);
   std::vector<T> y(100);
   std::vector<std::uint8_t> kept(kept_bytes(100));

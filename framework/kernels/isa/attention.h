@@ -143,19 +143,24 @@ struct Head {
   void dropout_factors(std::int64_t row, std::int64_t rows, std::int64_t key, std::int64_t keys, T* out,
                        std::int64_t pitch) const {
     if (a.dropout == 0) return for_padded<T>(rows * pitch, [out](std::int64_t i) GRADUS_LAMBDA { out[i] = T(1); });
-    const std::int64_t row_draws = (a.s + 3) / 4 * 4;
+    constexpr int w = lanes<T>;
+    const std::int64_t row_blocks = (a.s + 15) / 16;
     const double limit = a.dropout * 4294967296.0;
     const std::uint32_t threshold = limit < 4294967295.0 ? std::uint32_t(limit) : 0xffffffffu;
-    const T keep = a.dropout < 1 ? T(1 / (1 - a.dropout)) : T(0);
-    alignas(64) std::uint32_t draws[tile_rows * tile_keys + 64];
-    const bool whole = row_draws <= tile_keys;  // then the draws of the rows follow each other
-    const auto first = a.block + std::uint64_t(((index * a.t + row) * row_draws + key) / 4);
-    if (whole) philox_fill(a.seed, first, rows * row_draws / 4, draws);
-    for (std::int64_t r = 0; r < rows; ++r) {
-      const std::uint32_t* u = whole ? draws + r * row_draws : draws;
-      if (!whole) philox_fill(a.seed, first + std::uint64_t(r * row_draws / 4), (keys + 3) / 4, draws);
-      T* x = out + r * pitch;
-      for_padded<T>(pitch, [=](std::int64_t j) GRADUS_LAMBDA { x[j] = u[j] >= threshold ? keep : T(0); });
+    const Vec<T> keep = Vec<T>{} + (a.dropout < 1 ? T(1 / (1 - a.dropout)) : T(0));
+    const LaneBits<T> lane;
+    std::uint64_t bits[kept_run / 64];
+    const auto* kept = reinterpret_cast<const std::uint8_t*>(bits);
+    // of short rows several at once: their blocks follow each other
+    const std::int64_t together = row_blocks * 16 <= tile_keys ? kept_run / (row_blocks * 16) : 1;
+    for (std::int64_t begin = 0; begin < rows; begin += together) {
+      const std::int64_t some = smaller(together, rows - begin);
+      const auto block = a.block + std::uint64_t((index * a.t + row + begin) * row_blocks + key / 16);
+      kept_fill(a.seed, block, some > 1 ? some * row_blocks * 16 : keys, threshold, bits);
+      for (std::int64_t r = 0; r < some; ++r)
+        for (std::int64_t j = 0; j < pitch; j += w) {
+          store(out + (begin + r) * pitch + j, kept_lanes<T>(lane, kept, r * row_blocks * 16 + j) ? keep : Vec<T>{});
+        }
     }
   }
 };

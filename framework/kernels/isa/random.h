@@ -23,6 +23,24 @@ GRADUS_INLINE Wide multiply_low(Wide a, std::uint32_t factor) {
 #endif
 }
 
+GRADUS_INLINE std::uint64_t multiply_low(std::uint64_t a, std::uint32_t factor) { return (a & 0xffffffffu) * factor; }
+
+// The ten rounds; each word's lower 32 bits are the counter's before, and the draws after.
+template <class W>
+GRADUS_INLINE void philox_rounds(std::uint64_t seed, W& c0, W& c1, W& c2, W& c3) {
+  std::uint32_t k0 = std::uint32_t(seed), k1 = std::uint32_t(seed >> 32);
+#pragma GCC unroll 10
+  for (int round = 0; round < 10; ++round) {
+    const W p0 = multiply_low(c0, 0xD2511F53u), p1 = multiply_low(c2, 0xCD9E8D57u);
+    c0 = (p1 >> 32) ^ c1 ^ std::uint64_t{k0};
+    c1 = p1;
+    c2 = (p0 >> 32) ^ c3 ^ std::uint64_t{k1};
+    c3 = p0;
+    k0 += 0x9E3779B9u;
+    k1 += 0xBB67AE85u;
+  }
+}
+
 // out[4 i + lane] = lane of the block first + i, for i < blocks rounded up to a multiple of 8
 inline void philox_fill(std::uint64_t seed, std::uint64_t first, std::int64_t blocks, std::uint32_t* out) {
   constexpr int w = lanes<std::uint64_t>;
@@ -35,17 +53,7 @@ inline void philox_fill(std::uint64_t seed, std::uint64_t first, std::int64_t bl
   for (std::int64_t i = 0; i < blocks; i += w) {
     const Wide counter = index + (first + std::uint64_t(i));
     Wide c0 = counter, c1 = counter >> 32, c2{}, c3{};
-    std::uint32_t k0 = std::uint32_t(seed), k1 = std::uint32_t(seed >> 32);
-#pragma GCC unroll 10
-    for (int round = 0; round < 10; ++round) {
-      const Wide p0 = multiply_low(c0, 0xD2511F53u), p1 = multiply_low(c2, 0xCD9E8D57u);
-      c0 = (p1 >> 32) ^ c1 ^ std::uint64_t{k0};
-      c1 = p1;
-      c2 = (p0 >> 32) ^ c3 ^ std::uint64_t{k1};
-      c3 = p0;
-      k0 += 0x9E3779B9u;
-      k1 += 0xBB67AE85u;
-    }
+    philox_rounds(seed, c0, c1, c2, c3);
     const Wide first_two = (c0 & 0xffffffffu) | (c1 << 32), last_two = (c2 & 0xffffffffu) | (c3 << 32);
     const Wide a = shuffle(first_two, last_two, low_half);
     const Wide b = shuffle(first_two, last_two, high_half);
@@ -54,23 +62,46 @@ inline void philox_fill(std::uint64_t seed, std::uint64_t first, std::int64_t bl
   }
 }
 
-// Bit i: draws[i] >= threshold, for 16 draws
-GRADUS_INLINE std::uint32_t kept_of(const std::uint32_t* draws, std::uint32_t threshold) {
-  std::uint32_t bits = 0;
-#pragma GCC unroll 16
-  for (int i = 0; i < 16; i += lanes<std::uint32_t>) {
-    const auto kept = load(draws + i) >= threshold;
-#if defined(__AVX512F__)
-    bits = _mm512_movepi32_mask(__m512i(kept));
+// Bit i: is(byte i), for 64 bytes
+template <class F>
+GRADUS_INLINE std::uint64_t bits_where(const std::uint8_t* bytes, F is) {
+  std::uint64_t bits = 0;
+#pragma GCC unroll 4
+  for (int i = 0; i < 64; i += vector_bytes) {
+    const auto yes = is(load(bytes + i));
+#if defined(__AVX512BW__)
+    bits = _mm512_movepi8_mask(__m512i(yes));
 #elif defined(__AVX2__)
-    bits |= std::uint32_t(_mm256_movemask_ps(__m256(kept))) << i;
+    bits |= std::uint64_t(std::uint32_t(_mm256_movemask_epi8(__m256i(yes)))) << i;
 #elif defined(__SSE2__)
-    bits |= std::uint32_t(_mm_movemask_ps(__m128(kept))) << i;
+    bits |= std::uint64_t(_mm_movemask_epi8(__m128i(yes))) << i;
 #else
-    for (int j = 0; j < lanes<std::uint32_t>; ++j) bits |= std::uint32_t(kept[j] & 1) << (i + j);
+    for (int j = 0; j < vector_bytes; ++j) bits |= std::uint64_t(yes[j] & 1) << (i + j);
 #endif
   }
   return bits;
+}
+
+// Bit i of kept, for i < n <= kept_run: dropout's decision, see random_fill.h. Whole words of 64 are written.
+constexpr std::int64_t kept_run = 512;
+inline void kept_fill(std::uint64_t seed, std::uint64_t block, std::int64_t n, std::uint32_t threshold,
+                      std::uint64_t* kept) {
+  alignas(64) std::uint32_t draws[kept_run / 4];
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(draws);
+  const std::uint8_t upper = std::uint8_t(threshold >> 24);
+  const std::uint32_t lower = threshold & 0xffffffu;
+  philox_fill(seed, block, (n + 15) / 16, draws);
+  for (std::int64_t i = 0; i < n; i += 64) {
+    std::uint64_t bits = bits_where(bytes + i, [=](auto x) GRADUS_LAMBDA { return x >= upper; });
+    std::uint64_t equal = bits_where(bytes + i, [=](auto x) GRADUS_LAMBDA { return x == upper; });
+    for (equal = lower == 0 ? 0 : equal; equal != 0; equal &= equal - 1) {
+      const std::uint64_t element = std::uint64_t(i + __builtin_ctzll(equal)), counter = block + element / 16;
+      std::uint64_t c0 = counter, c1 = counter >> 32, c2 = 1 + element % 16, c3 = 0;
+      philox_rounds(seed, c0, c1, c2, c3);
+      if ((c0 & 0xffffffu) < lower) bits ^= equal & -equal;
+    }
+    kept[i / 64] = bits;
+  }
 }
 
 template <class T>
@@ -82,33 +113,33 @@ struct LaneBits {
   }
 };
 
+// The lanes of elements i and on: all bits of a lane where the element's is set. i is a multiple of their number.
+template <class T>
+GRADUS_INLINE auto kept_lanes(const LaneBits<T>& lane, const std::uint8_t* kept, std::int64_t i) {
+  int bits = kept[i / 8] >> (i % 8);
+  if constexpr (lanes<T> == 16) bits |= kept[i / 8 + 1] << 8;
+  return (lane.bit & bits) != 0;
+}
+
 // y[i] = bit i of kept ? x[i] * scale : 0
 template <class T>
 void keep_run(std::int64_t n, const T* x, const std::uint8_t* kept, T scale, T* y) {
   constexpr int w = lanes<T>;
   const LaneBits<T> lane;
   std::int64_t i = 0;
-  for (; i + w <= n; i += w) {
-    int bits = kept[i / 8] >> (i % 8);
-    if constexpr (w == 16) bits |= kept[i / 8 + 1] << 8;
-    store(y + i, (lane.bit & bits) != 0 ? load(x + i) * scale : Vec<T>{});
-  }
+  for (; i + w <= n; i += w) store(y + i, kept_lanes<T>(lane, kept, i) ? load(x + i) * scale : Vec<T>{});
   for (; i < n; ++i) y[i] = (kept[i / 8] >> (i % 8) & 1) != 0 ? x[i] * scale : T(0);
 }
 
-// kept: a bit for each element, rounded up to whole pairs of bytes: draw i of the stream >= threshold. y as above.
+// kept: a bit for each element, rounded up to whole pairs of bytes. y as above.
 template <class T>
 void dropout_run(std::int64_t n, const T* x, std::uint32_t threshold, T scale, std::uint64_t seed, std::uint64_t block,
                  T* y, std::uint8_t* kept) {
-  constexpr std::int64_t run = 256;
-  std::uint32_t draws[run] = {};
-  for (std::int64_t begin = 0; begin < n; begin += run, block += run / 4, kept += run / 8) {
-    const std::int64_t m = smaller(run, n - begin);
-    philox_fill(seed, block, (m + 3) / 4, draws);
-    for (std::int64_t i = 0; i < m; i += 16) {
-      const std::uint32_t bits = kept_of(draws + i, threshold);
-      kept[i / 8] = std::uint8_t(bits), kept[i / 8 + 1] = std::uint8_t(bits >> 8);
-    }
+  for (std::int64_t begin = 0; begin < n; begin += kept_run, block += kept_run / 16, kept += kept_run / 8) {
+    const std::int64_t m = smaller(kept_run, n - begin);
+    std::uint64_t bits[kept_run / 64];
+    kept_fill(seed, block, m, threshold, bits);
+    __builtin_memcpy(kept, bits, std::size_t((m + 15) / 16 * 2));
     keep_run(m, x + begin, kept, scale, y + begin);
   }
 }
