@@ -12,7 +12,9 @@ translate="build/release/bin/translate"
 
 echo
 echo "== Training; the model goes to $model"
-"$translate" train --out "$model" --overwrite
+# Sentences of a grammar hold no noise: without dropout they are learnt in fewer epochs.
+"$translate" train --out "$model" --overwrite --epochs 6 --schedule cosine \
+  --dropout 0 --attention-dropout 0 --inner-dropout 0
 
 echo
 echo "== Score on held-out sentences"

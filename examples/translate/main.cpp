@@ -165,7 +165,7 @@ void add_train(CLI::App& app, Arguments& a) {
       ->check(not_negative)
       ->group("Training");
   add("--schedule", options.schedule, "of the learning rate")
-      ->check(CLI::IsMember({"inverse-sqrt", "noam"}))
+      ->check(CLI::IsMember({"inverse-sqrt", "cosine", "noam"}))
       ->group("Training");
   add("--warmup", options.warmup, "updates")->check(from_zero)->group("Training");
   add("--label-smoothing", options.label_smoothing, "share of probability spread over all words")

@@ -107,15 +107,15 @@ class Trainer {
   int run() {
     if (o_.resume) resume();
     const auto per_epoch = static_cast<std::int64_t>(updates(0).size());
-    const std::int64_t last = o_.updates > 0 ? std::min(o_.updates, o_.epochs * per_epoch) : o_.epochs * per_epoch;
-    progress_.emplace(last, at_.step);
+    last_ = o_.updates > 0 ? std::min(o_.updates, o_.epochs * per_epoch) : o_.epochs * per_epoch;
+    progress_.emplace(last_, at_.step);
     log_.emplace(o_.out, at_.step);
-    while (at_.step < last && !early_.stop()) {
+    while (at_.step < last_ && !early_.stop()) {
       const auto start = Clock::now();
-      epoch(last);
+      epoch();
       const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
       if (at_.update == per_epoch) finish_epoch(seconds);
-      else if (at_.step == last) finish_within(seconds);
+      else if (at_.step == last_) finish_within(seconds);
       if (stop_.requested()) {
         save();
         progress_->line(fmt::format("stopped after update {}; go on with --resume", at_.step));
@@ -143,11 +143,13 @@ class Trainer {
   double learning_rate() const {
     if (o_.schedule == "noam")
       return optim::Noam{static_cast<double>(t_.config.d_model), o_.warmup, o_.learning_rate}(at_.step + 1);
+    if (o_.schedule == "cosine")  // 0 after the last update, which is not wasted
+      return optim::Cosine{.peak = o_.learning_rate, .total = last_ + 1, .warmup = o_.warmup}(at_.step + 1);
     return optim::InverseSqrt{.peak = o_.learning_rate, .warmup = o_.warmup}(at_.step + 1);
   }
 
   // From where we are to the end of the epoch, or to the last update, or to a signal.
-  void epoch(std::int64_t last) {
+  void epoch() {
     const Groups groups = updates(at_.epoch);
     const auto make = [&](std::size_t i) {
       Update u;
@@ -163,7 +165,7 @@ class Trainer {
       progress_->step(at_.epoch, loss, static_cast<std::int64_t>(u.tokens), adam_.lr());
       if (at_.step % 10 == 0) log_step(loss);
       // An epoch that is at its end is validated first and then saved, so that its checkpoint is always the same.
-      if (at_.step == last || at_.update == static_cast<std::int64_t>(groups.size()) || stop_.requested()) return;
+      if (at_.step == last_ || at_.update == static_cast<std::int64_t>(groups.size()) || stop_.requested()) return;
       if (std::chrono::duration<double>(Clock::now() - saved).count() > 60 * o_.save_minutes) {
         save();
         saved = Clock::now();
@@ -341,6 +343,7 @@ class Trainer {
   EarlyStopping early_{.patience = o_.patience};
   Position at_;
   StateDict ema_;
+  std::int64_t last_ = 0;  // the update that training ends with
   std::int64_t skipped_before_ = 0, saved_ = -1;  // saved_: the step of the last checkpoint
   CheckpointWriter writer_{o_.out + "/checkpoints"};
   StopSignal stop_;

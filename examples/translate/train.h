@@ -6,7 +6,7 @@ struct TrainingOptions {
   std::string out = "runs/toy";
   std::int64_t epochs = 9, updates = 0;         // whichever comes first; updates 0: no limit
   std::int64_t max_tokens = 1024, accumulate = 1;  // ids a batch, padding included; batches an update
-  std::string schedule = "inverse-sqrt";        // or noam
+  std::string schedule = "inverse-sqrt";        // cosine (to 0 at the end) or noam
   std::int64_t warmup = 300;
   double learning_rate = 2e-3, label_smoothing = 0.1, clip = 1;  // clip 0: none
   std::int64_t patience = 0, average = 0;       // epochs without improvement; last epochs to average (0: keep the best)

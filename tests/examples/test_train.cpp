@@ -52,6 +52,7 @@ TEST_CASE("translate train: stopped by a signal after any update and resumed, it
   for (const TrainingOptions& options :
        {TrainingOptions{.epochs = 3, .max_tokens = 50, .average = 2},
         TrainingOptions{.epochs = 3, .max_tokens = 25, .accumulate = 2, .ema = 0.5},
+        TrainingOptions{.epochs = 2, .max_tokens = 50, .schedule = "cosine", .warmup = 1},
         TrainingOptions{.epochs = 9, .updates = 5, .max_tokens = 50, .schedule = "noam", .patience = 1}}) {
     const Run alone;
     REQUIRE(alone.train(options) == 0);

@@ -34,6 +34,11 @@ expect '"command": ".*train --out run' run/config.json
 "$TRANSLATE" train --config run/train.ini --out again > /dev/null
 cmp run/model.safetensors again/model.safetensors
 
+# Along a cosine the rate of the last of 40 updates is the last step before 0: 0.005 (1 + cos(30/31 pi)) / 2 = 1.28e-5.
+"$TRANSLATE" train --config run/train.ini --out cosine --schedule cosine --warmup 10 --updates 40 --average 0 > /dev/null
+sed -n 's/.*"learning_rate": *\([-0-9.e]*\).*/\1/p' cosine/metrics.jsonl > rates
+awk 'NR == 1 && $1 != 0.005 { exit 1 } { last = $1 } END { exit !(last > 1.27e-5 && last < 1.29e-5) }' rates || fail "rates $(cat rates)"
+
 # Stopped by a signal and resumed: the same bits again.
 "$TRANSLATE" train --config run/train.ini --out stopped > log2 & pid=$!
 until [ -d stopped/checkpoints ]; do sleep 0.01; done
