@@ -25,13 +25,13 @@ void Adam::add_group(const std::vector<Tensor>& parameters, const AdamOptions& o
   groups_.push_back(o);
 }
 
-void Adam::update(Slot& slot, const Array& gradient) {
+void Adam::update(Slot& slot, const Array& gradient, std::int64_t begin, std::int64_t end) {
   const AdamOptions& o = groups_[slot.group];
   const kernels::AdamStep step{lr(slot.group), o.beta1, o.beta2, o.eps, o.weight_decay, decoupled_, slot.steps};
   Array p = slot.parameter.array();
   dispatch_float("Adam", p.dtype(), [&]<class T>() {
-    kernels::adam(p.numel(), step, p.mutable_data<T>(), gradient.data<T>(), slot.moments[0].mutable_data<T>(),
-                  slot.moments[1].mutable_data<T>());
+    kernels::adam(end - begin, step, p.mutable_data<T>() + begin, gradient.data<T>() + begin,
+                  slot.moments[0].mutable_data<T>() + begin, slot.moments[1].mutable_data<T>() + begin);
   });
 }
 

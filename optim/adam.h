@@ -18,7 +18,7 @@ class Adam : public Optimizer {
 
  protected:
   Adam(const char* name, bool decoupled, const std::vector<Tensor>& parameters, const AdamOptions& options);
-  void update(Slot& slot, const Array& gradient) override;
+  void update(Slot& slot, const Array& gradient, std::int64_t begin, std::int64_t end) override;
 
  private:
   bool decoupled_;

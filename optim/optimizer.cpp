@@ -61,19 +61,33 @@ void Optimizer::zero_grad() const {
 
 namespace {
 
-bool is_finite(const Array& a) {
+bool is_finite(const Array& a, std::int64_t begin, std::int64_t end) {
   return dispatch_float("step", a.dtype(), [&]<class T>() {
+    constexpr std::int64_t block = 4096;  // the second look finds it in the cache
     const auto& k = kernels::vector_kernels<T>();
     const T* p = a.data<T>();
-    std::atomic<bool> finite = true;
-    kernels::parallel_for(a.numel(), 1 << 15, [&](std::int64_t begin, std::int64_t end) {
-      constexpr std::int64_t block = 4096;  // the second look finds it in the cache
-      for (std::int64_t i = begin; i < end; i += block) {
-        const std::int64_t n = std::min(block, end - i);
-        if (!std::isfinite(k.reduce_max(n, p + i)) || !std::isfinite(k.reduce_min(n, p + i))) finite = false;
-      }
-    });
-    return finite.load();
+    for (std::int64_t i = begin; i < end; i += block) {
+      const std::int64_t n = std::min(block, end - i);
+      if (!std::isfinite(k.reduce_max(n, p + i)) || !std::isfinite(k.reduce_min(n, p + i))) return false;
+    }
+    return true;
+  });
+}
+
+// f(i, begin, end) for parts of each of n arrays: every thread gets the same share of all of them, in each step the
+// same, so that it finds in its cache what it left there.
+template <class Size, class F>
+void for_each_share(std::size_t n, Size size, F f) {
+  std::int64_t total = 0;
+  for (std::size_t i = 0; i < n; ++i) total += size(i);
+  kernels::parallel_for(total, 1 << 14, [&](std::int64_t begin, std::int64_t end) {
+    for (std::size_t i = 0; i < n; ++i) {
+      const auto edge = [&](std::int64_t at) {  // whole vectors
+        const double share = static_cast<double>(at) / static_cast<double>(total);
+        return at == total ? size(i) : static_cast<std::int64_t>(static_cast<double>(size(i)) * share) / 16 * 16;
+      };
+      if (const auto first = edge(begin), last = edge(end); first < last) f(i, first, last);
+    }
   });
 }
 
@@ -84,23 +98,6 @@ void Optimizer::make_moments(Slot& slot) const {
   const Array& p = slot.parameter.array();
   for (std::size_t i = 0; i < moment_names_.size(); ++i) slot.moments.push_back(Array::zeros(p.shape(), p.dtype()));
 }
-
-namespace {
-
-// f(i) for each i < n: one after the other where size(i) is worth several threads, the small ones side by side.
-template <class Size, class F>
-void for_each_sized(std::size_t n, Size size, F f) {
-  std::vector<std::size_t> small;
-  for (std::size_t i = 0; i < n; ++i) {
-    if (size(i) > 1 << 15) f(i);
-    else small.push_back(i);
-  }
-  kernels::parallel_chunks(static_cast<std::int64_t>(small.size()), 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) f(small[static_cast<std::size_t>(i)]);
-  });
-}
-
-}  // namespace
 
 void Optimizer::step() {
   std::vector<std::pair<Slot*, Array>> work;
@@ -123,8 +120,8 @@ void Optimizer::step() {
   }
   const auto size = [&](std::size_t i) { return work[i].second.numel(); };
   std::atomic<bool> finite = true;
-  for_each_sized(work.size(), size, [&](std::size_t i) {
-    if (!is_finite(work[i].second)) finite = false;
+  for_each_share(work.size(), size, [&](std::size_t i, std::int64_t begin, std::int64_t end) {
+    if (!is_finite(work[i].second, begin, end)) finite = false;
   });
   if (!finite) {
     ++skipped_;
@@ -135,7 +132,9 @@ void Optimizer::step() {
     make_moments(*slot);
     ++slot->steps;
   }
-  for_each_sized(work.size(), size, [&](std::size_t i) { update(*work[i].first, work[i].second); });
+  for_each_share(work.size(), size, [&](std::size_t i, std::int64_t begin, std::int64_t end) {
+    update(*work[i].first, work[i].second, begin, end);
+  });
 }
 
 std::vector<std::string> Optimizer::keys() const {

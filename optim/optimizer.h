@@ -41,8 +41,9 @@ class Optimizer {
   // GradientError unless every tensor is a leaf that requires a gradient.
   void add(const std::vector<Tensor>& parameters, double lr);
   void require_setting(bool holds, const char* setting, double value, const char* rule) const;
-  // One step of one parameter. gradient is contiguous; slot.steps counts this step already, slot.moments exist.
-  virtual void update(Slot& slot, const Array& gradient) = 0;
+  // One step of elements [begin, end) of one parameter; several threads call it, each for elements of its own. gradient
+  // is contiguous; slot.steps counts this step already, slot.moments exist.
+  virtual void update(Slot& slot, const Array& gradient, std::int64_t begin, std::int64_t end) = 0;
 
  private:
   void require_group(std::size_t group) const;

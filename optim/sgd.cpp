@@ -2,8 +2,6 @@
 
 #include <cmath>
 
-#include "framework/kernels/parallel.h"
-
 namespace gradus::optim {
 
 SGD::SGD(const std::vector<Tensor>& parameters, const SGDOptions& options) : Optimizer("SGD", {"momentum_buffer"}) {
@@ -19,7 +17,7 @@ void SGD::add_group(const std::vector<Tensor>& parameters, const SGDOptions& o) 
   groups_.push_back(o);
 }
 
-void SGD::update(Slot& slot, const Array& gradient) {
+void SGD::update(Slot& slot, const Array& gradient, std::int64_t begin, std::int64_t end) {
   const SGDOptions& o = groups_[slot.group];
   Array values = slot.parameter.array();
   dispatch_float("SGD", values.dtype(), [&]<class T>() {
@@ -29,17 +27,15 @@ void SGD::update(Slot& slot, const Array& gradient) {
     T* p = values.mutable_data<T>();
     T* v = slot.moments[0].mutable_data<T>();
     const T* gradients = gradient.data<T>();
-    kernels::parallel_for(values.numel(), 1 << 15, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) {
-        const T g = gradients[i] + decay * p[i];
-        if (momentum == 0) {
-          p[i] -= lr * g;
-          continue;
-        }
-        v[i] = first ? g : momentum * v[i] + g;
-        p[i] -= lr * (o.nesterov ? g + momentum * v[i] : v[i]);
+    for (std::int64_t i = begin; i < end; ++i) {
+      const T g = gradients[i] + decay * p[i];
+      if (momentum == 0) {
+        p[i] -= lr * g;
+        continue;
       }
-    });
+      v[i] = first ? g : momentum * v[i] + g;
+      p[i] -= lr * (o.nesterov ? g + momentum * v[i] : v[i]);
+    }
   });
 }
 

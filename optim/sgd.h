@@ -18,7 +18,7 @@ class SGD : public Optimizer {
   void add_group(const std::vector<Tensor>& parameters, const SGDOptions& options);
 
  protected:
-  void update(Slot& slot, const Array& gradient) override;
+  void update(Slot& slot, const Array& gradient, std::int64_t begin, std::int64_t end) override;
 
  private:
   std::vector<SGDOptions> groups_;

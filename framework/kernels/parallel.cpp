@@ -70,15 +70,14 @@ void detail::run_parallel(std::int64_t n, std::int64_t grain, bool chunked, Body
 
   std::exception_ptr error;
   std::atomic<bool> failed = false;
-  std::atomic<std::int64_t> next = 0;
 #pragma omp parallel num_threads(used)
   {
     try {
-      if (chunked) {  // whoever is free takes the next chunk: chunks may differ in cost
-        for (std::int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < chunks;)
+      const std::int64_t team = omp_get_num_threads(), me = omp_get_thread_num();
+      if (chunked) {
+        for (std::int64_t i = chunks * me / team; i < chunks * (me + 1) / team; ++i)
           body(context, i * grain, std::min(n, (i + 1) * grain));
       } else {
-        const std::int64_t team = omp_get_num_threads(), me = omp_get_thread_num();
         const std::int64_t unit = range_unit(grain), units = (n - 1) / unit + 1;
         const std::int64_t begin = units * me / team * unit, end = std::min(n, units * (me + 1) / team * unit);
         if (begin < end) body(context, begin, end);

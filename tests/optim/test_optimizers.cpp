@@ -284,6 +284,34 @@ TEST_CASE("optimisers: a state that was saved goes on with the same bits; one th
   check([](const auto& p) { return SGD(p, {.lr = 0.01, .momentum = 0.9}); });
 }
 
+TEST_CASE("optimisers: every element is checked and updated once, whatever the number of threads") {
+  const int before = num_threads();
+  for (int threads : {1, 2, 3, 8}) {
+    set_num_threads(threads);
+    std::vector<Tensor> all;
+    for (std::int64_t n : {1, 15, 16, 17, 70'000, 0, 100'003, 31}) all.push_back(zeros({n}).set_requires_grad());
+    SGD optimizer(all, {.lr = 1});
+    const auto step_with = [&](std::size_t i, std::int64_t at, double value) {
+      for (const auto& p : all) p.set_grad(ones(p.shape()));
+      if (at >= 0) slice(all[i].grad(), 0, at, at + 1).assign(full({1}, value));
+      optimizer.step();
+    };
+    std::int64_t skipped = 0;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      for (std::int64_t at : {std::int64_t{0}, all[i].numel() / 2, all[i].numel() - 1}) {
+        if (all[i].numel() == 0) continue;
+        step_with(i, at, NaN);
+        CHECK(optimizer.skipped_steps() == ++skipped);
+      }
+    }
+    step_with(0, -1, 0);
+    for (const auto& p : all) {
+      for (float v : p.to_vector()) CHECK_UNARY(v == -1);
+    }
+  }
+  set_num_threads(before);
+}
+
 TEST_CASE("optimisers: each finds the least squares of a line") {
   const auto check = [](auto make) {
     manual_seed(5);
