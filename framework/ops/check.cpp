@@ -57,7 +57,7 @@ void require_range(const char* op, const char* what, const Tensor& index, std::i
   if (!index.defined() || index.dtype() != int64) {
     throw DTypeError(fmt::format("{}: {} must be int64{}", op, what, describe(operands)));
   }
-  const Array a = index.array().contiguous();
+  const Array a = contiguous(op, index, operands);
   const std::int64_t* v = a.data<std::int64_t>();
   for (std::int64_t i = 0; i < a.numel(); ++i) {
     if ((v[i] >= 0 && v[i] < bound) || (ignored && v[i] == *ignored)) [[likely]] continue;
@@ -80,12 +80,20 @@ void require_classes(const char* op, const Tensor& index, std::int64_t bound, st
   require_range(op, "class", index, bound, &ignored, operands);
 }
 
-std::int64_t numel(const char* op, const Shape& shape, std::initializer_list<Operand> operands) {
+namespace {
+// f(), whose error names no op yet.
+template <class F>
+auto said_by(const char* op, std::initializer_list<Operand> operands, F f) {
   try {
-    return numel(shape);
+    return f();
   } catch (const ShapeError& e) {
     throw ShapeError(fmt::format("{}: {}{}", op, e.what(), describe(operands)));
   }
+}
+}  // namespace
+
+std::int64_t numel(const char* op, const Shape& shape, std::initializer_list<Operand> operands) {
+  return said_by(op, operands, [&] { return numel(shape); });
 }
 
 void require_addressable(const char* op, const Shape& shape, std::initializer_list<Operand> operands) {
@@ -116,11 +124,16 @@ auto shown(std::initializer_list<Operand> operands, F f) {
 
 Array allocate(const char* op, const Shape& shape, DType dtype, std::initializer_list<Operand> operands) {
   require_addressable(op, shape, operands);
-  try {
-    return Array::empty(shape, dtype);
-  } catch (const ShapeError& e) {
-    throw ShapeError(fmt::format("{}: {}{}", op, e.what(), describe(operands)));
-  }
+  return said_by(op, operands, [&] { return Array::empty(shape, dtype); });
+}
+
+Array filled(const char* op, const Shape& shape, double value, DType dtype, std::initializer_list<Operand> operands) {
+  require_addressable(op, shape, operands);
+  return said_by(op, operands, [&] { return Array::full(shape, value, dtype); });
+}
+
+Array contiguous(const char* op, const Tensor& x, std::initializer_list<Operand> operands) {
+  return said_by(op, operands, [&] { return x.array().contiguous(); });
 }
 
 std::size_t normalize_axis(const char* op, std::int64_t axis, std::initializer_list<Operand> operands,
