@@ -57,7 +57,7 @@ void require_range(const char* op, const char* what, const Tensor& index, std::i
   if (!index.defined() || index.dtype() != int64) {
     throw DTypeError(fmt::format("{}: {} must be int64{}", op, what, describe(operands)));
   }
-  const Array a = contiguous(op, index, operands);
+  const Array a = contiguous(op, index.array(), operands);
   const std::int64_t* v = a.data<std::int64_t>();
   for (std::int64_t i = 0; i < a.numel(); ++i) {
     if ((v[i] >= 0 && v[i] < bound) || (ignored && v[i] == *ignored)) [[likely]] continue;
@@ -132,8 +132,8 @@ Array filled(const char* op, const Shape& shape, double value, DType dtype, std:
   return said_by(op, operands, [&] { return Array::full(shape, value, dtype); });
 }
 
-Array contiguous(const char* op, const Tensor& x, std::initializer_list<Operand> operands) {
-  return said_by(op, operands, [&] { return x.array().contiguous(); });
+Array contiguous(const char* op, const Array& x, std::initializer_list<Operand> operands) {
+  return said_by(op, operands, [&] { return x.contiguous(); });
 }
 
 std::size_t normalize_axis(const char* op, std::int64_t axis, std::initializer_list<Operand> operands,

@@ -41,12 +41,12 @@ std::int64_t numel(const char* op, const Shape& shape, std::initializer_list<Ope
 void require_addressable(const char* op, const Shape& shape, std::initializer_list<Operand> operands);
 void require_rank(const char* op, std::size_t axes, std::initializer_list<Operand> operands);
 
-// A new array, uninitialised or all of one value, and x's elements in row-major order without gaps. What can't be had is
-// a ShapeError that names the op and shows the operands: ops make their results by these, not by Array's own.
+// A new array, uninitialised or all of one value, and x's elements in row-major order without gaps: ops make theirs by
+// these, for what can't be had is then a ShapeError that names the op and shows the operands.
 Array allocate(const char* op, const Shape& shape, DType dtype, std::initializer_list<Operand> operands = {});
 Array filled(const char* op, const Shape& shape, double value, DType dtype,
              std::initializer_list<Operand> operands = {});
-Array contiguous(const char* op, const Tensor& x, std::initializer_list<Operand> operands);
+Array contiguous(const char* op, const Array& x, std::initializer_list<Operand> operands);
 // Do two elements lie in one place (the array is expanded or unfolded)?
 bool shares_places(const Array& a);
 

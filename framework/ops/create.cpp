@@ -84,7 +84,7 @@ Tensor one_hot(const Tensor& ids, std::int64_t classes, DType dtype) {
   Shape shape = ids.shape();
   shape.push_back(classes);
   Array y = filled("one_hot", shape, 0, dtype, {{"ids", ids}});
-  const Array index = contiguous("one_hot", ids, {{"ids", ids}});
+  const Array index = contiguous("one_hot", ids.array(), {{"ids", ids}});
   dispatch(dtype, [&]<class T>() {
     T* out = y.mutable_data<T>();
     const std::int64_t* id = index.data<std::int64_t>();

@@ -11,18 +11,18 @@ namespace gradus {
 
 Tensor bincount(const Tensor& x, const Tensor& weights, std::int64_t minlength) {
   require_dtype("bincount", int64, {"x", x});
-  require(x.dim() == 1, "bincount", "x must have one axis", {{"x", x}});
+  const auto operands = {Operand{"x", x}, if_given("weights", weights)};
+  require(x.dim() == 1, "bincount", "x must have one axis", operands);
   if (minlength < 0) throw ConfigError(fmt::format("bincount: minlength must not be negative, got {}", minlength));
   if (weights.defined()) {
-    require(weights.shape() == x.shape(), "bincount", "weights must have x's shape", {{"x", x}, {"weights", weights}});
-    require<DTypeError>(weights.dtype() != boolean, "bincount", "weights must be numbers",
-                        {{"x", x}, {"weights", weights}});
+    require(weights.shape() == x.shape(), "bincount", "weights must have x's shape", operands);
+    require<DTypeError>(weights.dtype() != boolean, "bincount", "weights must be numbers", operands);
   }
   constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
-  require_indices("bincount", "value", x, most, {{"x", x}});
+  require_indices("bincount", "value", x, most, operands);
   const std::int64_t bins = x.numel() == 0 ? minlength : std::max(minlength, max(x).item<std::int64_t>() + 1);
-  require_addressable("bincount", {bins}, {{"x", x}, if_given("weights", weights)});
-  return index_add(weights.defined() ? weights : ones(x.shape(), int64), x, {bins}, 0);
+  const Tensor counted = weights.defined() ? weights : ones(x.shape(), int64);
+  return index_add(filled("bincount", {bins}, 0, counted.dtype(), operands), counted, x, 0);
 }
 
 namespace {
@@ -34,7 +34,7 @@ const auto less = [](auto a, auto b) { return a < b || (b != b && a == a); };
 
 Unique unique(const Tensor& x) {
   require_defined("unique", {{"x", x}});
-  const Array all = x.array().contiguous();
+  const Array all = contiguous("unique", x.array(), {{"x", x}});
   std::vector<std::int64_t> order(static_cast<std::size_t>(all.numel()));
   std::iota(order.begin(), order.end(), std::int64_t{0});
   Array inverse = Array::empty(x.shape(), int64);
