@@ -27,9 +27,13 @@ void require_defined(const char* op, std::initializer_list<Operand> operands) {
 }
 
 void require_same_dtype(const char* op, std::initializer_list<Operand> operands) {
+  require_same_dtype(op, operands, operands);
+}
+
+void require_same_dtype(const char* op, std::initializer_list<Operand> some, std::initializer_list<Operand> operands) {
   require_defined(op, operands);
-  for (const auto& o : operands) {
-    require<DTypeError>(!o.tensor.defined() || o.tensor.dtype() == operands.begin()->tensor.dtype(), op,
+  for (const auto& o : some) {
+    require<DTypeError>(!o.tensor.defined() || o.tensor.dtype() == some.begin()->tensor.dtype(), op,
                         "element types must agree; convert with to(x, dtype)", operands);
   }
 }

@@ -22,10 +22,11 @@ void require(bool holds, const char* op, const char* rule, std::initializer_list
   if (!holds) [[unlikely]] throw E(fmt::format("{}: {}{}", op, rule, describe(operands)));
 }
 
-// These four pass over what is not given and need not be.
+// These pass over what is not given and need not be.
 void require_defined(const char* op, std::initializer_list<Operand> operands);
 void require_float(const char* op, std::initializer_list<Operand> operands);      // defined, floating point, one dtype
 void require_same_dtype(const char* op, std::initializer_list<Operand> operands);  // defined, one dtype
+void require_same_dtype(const char* op, std::initializer_list<Operand> some, std::initializer_list<Operand> operands);
 void require_numbers(const char* op, std::initializer_list<Operand> operands);     // defined, one dtype, not boolean
 void require_dtype(const char* op, DType dtype, Operand operand);
 void require_dtype(const char* op, DType dtype, Operand operand, std::initializer_list<Operand> operands);

@@ -110,7 +110,7 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
   const auto operands = {Operand{"condition", condition}, Operand{"a", a}, Operand{"b", b}};
   require_defined("where", operands);
   require_dtype("where", boolean, {"condition", condition}, operands);
-  require<DTypeError>(a.dtype() == b.dtype(), "where", "element types must agree; convert with to(x, dtype)", operands);
+  require_same_dtype("where", {{"a", a}, {"b", b}}, operands);
   return choose("where", condition, a, b, broadcast_shapes("where", operands), operands);
 }
 
