@@ -11,7 +11,7 @@ namespace gradus {
 namespace {
 
 Tensor convolve_transposed(const char* op, const Tensor& y, const Tensor& weight, const Convolution& c,
-                           std::initializer_list<Operand> operands);
+                           std::initializer_list<Operand> operands = {});
 Tensor weight_gradient(const Tensor& x, const Tensor& y, const Convolution& c);
 
 // The sizes of one group's matrices: weight (m, k), columns (k, windows), y (m, windows).
@@ -82,10 +82,7 @@ Tensor convolve(const char* op, const Tensor& x, const Tensor& weight, const Con
     });
   });
   return record(
-      op, y, {x, weight},
-      [=](const Tensor& g) {
-        return convolve_transposed("conv_transpose", g, weight, c, {{"g", g}, {"weight", weight}});
-      },
+      op, y, {x, weight}, [=](const Tensor& g) { return convolve_transposed("conv_transpose", g, weight, c); },
       [=](const Tensor& g) { return weight_gradient(x, g, c); });
 }
 
@@ -115,8 +112,7 @@ Tensor convolve_transposed(const char* op, const Tensor& y, const Tensor& weight
     });
   });
   return record(
-      op, x, {y, weight},
-      [=](const Tensor& g) { return convolve("conv", g, weight, c, {{"g", g}, {"weight", weight}}); },
+      op, x, {y, weight}, [=](const Tensor& g) { return convolve("conv", g, weight, c); },
       [=](const Tensor& g) { return weight_gradient(g, y, c); });
 }
 
@@ -143,8 +139,8 @@ Tensor weight_gradient(const Tensor& x, const Tensor& y, const Convolution& c) {
   });
   return record(
       "conv_weight_gradient", w, {x, y},
-      [=](const Tensor& g) { return convolve_transposed("conv_transpose", y, g, c, {{"y", y}, {"g", g}}); },
-      [=](const Tensor& g) { return convolve("conv", x, g, c, {{"x", x}, {"g", g}}); });
+      [=](const Tensor& g) { return convolve_transposed("conv_transpose", y, g, c); },
+      [=](const Tensor& g) { return convolve("conv", x, g, c); });
 }
 
 void require_operands(const char* op, std::int64_t axes, const Tensor& x, const Tensor& weight, const Tensor& bias,

@@ -20,9 +20,11 @@ struct Around {
 
 }  // namespace
 
-Tensor index_add(Array y, const Tensor& g, const Tensor& index, std::int64_t axis) {
+Tensor index_add(const Tensor& g, const Tensor& index, const Shape& shape, std::int64_t axis, const char* op,
+                 std::initializer_list<Operand> operands) {
+  Array y = filled(op, shape, 0, g.dtype(), operands);
   const Array from = g.array().contiguous(), ids = index.array().contiguous();
-  const Around to(y.shape(), static_cast<std::size_t>(axis));
+  const Around to(shape, static_cast<std::size_t>(axis));
   dispatch_number("index_select", g.dtype(), [&]<class T>() {
     T* out = y.mutable_data<T>();
     const T* in = from.data<T>();
@@ -50,9 +52,8 @@ Tensor select_into(Array y, const Tensor& x, std::int64_t axis, const Tensor& in
       }
     }
   });
-  return record("index_select", y, {x, index}, [=, shape = x.shape()](const Tensor& g) {
-    return index_add(Array::zeros(shape, g.dtype()), g, index, axis);
-  });
+  return record("index_select", y, {x, index},
+                [=, all = x.shape()](const Tensor& g) { return index_add(g, index, all, axis); });
 }
 
 namespace {

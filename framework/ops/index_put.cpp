@@ -29,8 +29,7 @@ Tensor put_rows(const Tensor& x, const Tensor& rows, const Tensor& values) {
   Array replaced = Array::zeros({x.size(0), 1}, boolean);
   bool* flags = replaced.mutable_data<bool>();
   for (const auto row : written) flags[row] = true;
-  const Tensor last_values = index_select(values, 0, from_vector(sources, {n}));
-  return where(Tensor(replaced), index_add(Array::zeros(x.shape(), x.dtype()), last_values, to, 0), x);
+  return where(Tensor(replaced), index_add(index_select(values, 0, from_vector(sources, {n})), to, x.shape(), 0), x);
 }
 
 // The position of every element of `index` in x as one row, as gather and scatter read it.
@@ -88,9 +87,7 @@ Tensor index_put(const Tensor& x, const std::vector<Tensor>& indices, const Tens
           {{"x", x}, {"index 0", indices[0]}, {"values", values}});
   const Tensor to = reshape(row, {row.numel()});
   const Tensor from = reshape(expand(values, given), {row.numel(), inner}), all = reshape(x, {rows, inner});
-  const Tensor y = accumulate ? all + index_add(Array::zeros(all.shape(), x.dtype()), from, to, 0)
-                              : put_rows(all, to, from);
-  return reshape(y, x.shape());
+  return reshape(accumulate ? all + index_add(from, to, all.shape(), 0) : put_rows(all, to, from), x.shape());
 }
 
 Tensor slice_scatter(const Tensor& x, const Tensor& src, std::int64_t axis, std::int64_t start, std::int64_t end,

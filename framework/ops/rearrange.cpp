@@ -12,8 +12,8 @@ namespace {
 
 // Element i of the axis is element from(i) of x's, for i < n.
 template <class F>
-Tensor read(const char* op, const Tensor& x, std::size_t axis, std::int64_t n, F from,
-            std::initializer_list<Operand> operands) {
+Tensor read(const char* op, const Tensor& x, std::size_t axis, std::int64_t n,
+            std::initializer_list<Operand> operands, F from) {
   Shape shape = x.shape();
   shape[axis] = n;
   Array y = allocate(op, shape, x.dtype(), operands);
@@ -46,7 +46,7 @@ Tensor flip(const Tensor& x, const Axes& axes) {
   Tensor y = x;
   for (const auto axis : normalized("flip", axes, {{"x", x}})) {
     const std::int64_t n = x.size(axis);
-    y = read("flip", y, static_cast<std::size_t>(axis), n, [n](std::int64_t i) { return n - 1 - i; }, {{"x", x}});
+    y = read("flip", y, static_cast<std::size_t>(axis), n, {{"x", x}}, [n](std::int64_t i) { return n - 1 - i; });
   }
   return apart("flip", x, y);
 }
@@ -64,7 +64,8 @@ Tensor roll(const Tensor& x, const Dims& shifts, const Dims& axes) {
     const std::int64_t n = x.shape()[axis];
     if (n == 0) continue;
     const std::int64_t first = (n - shifts[k] % n) % n;  // where the new element 0 comes from
-    y = read("roll", y, axis, n, [=](std::int64_t i) { return i < n - first ? i + first : i + first - n; }, {{"x", x}});
+    y = read("roll", y, axis, n, {{"x", x}},
+             [=](std::int64_t i) { return i < n - first ? i + first : i + first - n; });
   }
   return apart("roll", x, y);
 }
@@ -86,7 +87,7 @@ Tensor repeated(const char* op, const Tensor& x, const Dims& counts) {
   allocate(op, all, x.dtype(), {{"x", x}});  // before the way to it
   for (std::size_t i = 0; i < counts.size(); ++i) {
     const std::int64_t n = shape[i];
-    if (counts[i] != 1) y = read(op, y, i, all[i], [n](std::int64_t k) { return k % n; }, {{"x", x}});
+    if (counts[i] != 1) y = read(op, y, i, all[i], {{"x", x}}, [n](std::int64_t k) { return k % n; });
   }
   return apart(op, x, y);
 }
@@ -112,8 +113,8 @@ Tensor tile(const Tensor& x, const Dims& counts) {
 Tensor repeat_interleave(const Tensor& x, std::int64_t repeats, std::int64_t axis) {
   require_defined("repeat_interleave", {{"x", x}});
   const auto i = normalize_axis("repeat_interleave", axis, {{"x", x}});
-  return read("repeat_interleave", x, i, times("repeat_interleave", x, i, repeats),
-              [repeats](std::int64_t k) { return k / repeats; }, {{"x", x}});
+  return read("repeat_interleave", x, i, times("repeat_interleave", x, i, repeats), {{"x", x}},
+              [repeats](std::int64_t k) { return k / repeats; });
 }
 
 Tensor repeat_interleave(const Tensor& x, const Tensor& repeats, std::int64_t axis) {
@@ -130,11 +131,11 @@ Tensor repeat_interleave(const Tensor& x, const Tensor& repeats, std::int64_t ax
     require(!__builtin_add_overflow(total, n, &total), "repeat_interleave", "the result is too long", operands);
   }
   std::int64_t element = 0, left = counts.empty() ? 0 : counts[0];
-  return read("repeat_interleave", x, i, total, [&](std::int64_t) {
+  return read("repeat_interleave", x, i, total, operands, [&](std::int64_t) {
     while (left == 0) left = counts[static_cast<std::size_t>(++element)];
     --left;
     return element;
-  }, operands);
+  });
 }
 
 namespace {
@@ -187,11 +188,11 @@ Tensor pad(const Tensor& x, const std::vector<std::pair<std::int64_t, std::int64
   for (std::size_t i = 0; i < shape.size(); ++i) {
     const std::int64_t n = x.shape()[i], first = before[i];
     if (shape[i] == n) continue;
-    y = read("pad", y, i, shape[i], [=](std::int64_t k) {
+    y = read("pad", y, i, shape[i], {{"x", x}}, [=](std::int64_t k) {
       const std::int64_t at = k - first;
       if (mode == Padding::replicate) return std::clamp<std::int64_t>(at, 0, n - 1);
       return at < 0 ? -at : at < n ? at : 2 * (n - 1) - at;
-    }, {{"x", x}});
+    });
   }
   return apart("pad", x, y);
 }

@@ -21,8 +21,7 @@ Tensor bincount(const Tensor& x, const Tensor& weights, std::int64_t minlength) 
   constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
   require_indices("bincount", "value", x, most, operands);
   const std::int64_t bins = x.numel() == 0 ? minlength : std::max(minlength, max(x).item<std::int64_t>() + 1);
-  const Tensor counted = weights.defined() ? weights : ones(x.shape(), int64);
-  return index_add(filled("bincount", {bins}, 0, counted.dtype(), operands), counted, x, 0);
+  return index_add(weights.defined() ? weights : ones(x.shape(), int64), x, {bins}, 0, "bincount", operands);
 }
 
 namespace {

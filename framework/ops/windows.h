@@ -36,6 +36,6 @@ struct Convolution {
 };
 // y of x and weight, in the shapes above.
 Tensor convolve(const char* op, const Tensor& x, const Tensor& weight, const Convolution& c,
-                std::initializer_list<Operand> operands);
+                std::initializer_list<Operand> operands = {});
 
 }  // namespace gradus
