@@ -84,18 +84,6 @@ void require_classes(const char* op, const Tensor& index, std::int64_t bound, st
   require_range(op, "class", index, bound, &ignored, operands);
 }
 
-namespace {
-// f(), whose error names no op yet.
-template <class F>
-auto said_by(const char* op, std::initializer_list<Operand> operands, F f) {
-  try {
-    return f();
-  } catch (const ShapeError& e) {
-    throw ShapeError(fmt::format("{}: {}{}", op, e.what(), describe(operands)));
-  }
-}
-}  // namespace
-
 std::int64_t numel(const char* op, const Shape& shape, std::initializer_list<Operand> operands) {
   return said_by(op, operands, [&] { return numel(shape); });
 }
@@ -138,6 +126,10 @@ Array filled(const char* op, const Shape& shape, double value, DType dtype, std:
 
 Array contiguous(const char* op, const Array& x, std::initializer_list<Operand> operands) {
   return said_by(op, operands, [&] { return x.contiguous(); });
+}
+
+Array copied(const char* op, const Array& x, std::initializer_list<Operand> operands) {
+  return said_by(op, operands, [&] { return x.copy(); });
 }
 
 std::size_t normalize_axis(const char* op, std::int64_t axis, std::initializer_list<Operand> operands,

@@ -48,6 +48,16 @@ Array allocate(const char* op, const Shape& shape, DType dtype, std::initializer
 Array filled(const char* op, const Shape& shape, double value, DType dtype,
              std::initializer_list<Operand> operands = {});
 Array contiguous(const char* op, const Array& x, std::initializer_list<Operand> operands);
+Array copied(const char* op, const Array& x, std::initializer_list<Operand> operands);
+// f(), where a ShapeError that names no op becomes one of this op.
+template <class F>
+auto said_by(const char* op, std::initializer_list<Operand> operands, F f) {
+  try {
+    return f();
+  } catch (const ShapeError& e) {
+    throw ShapeError(fmt::format("{}: {}{}", op, e.what(), describe(operands)));
+  }
+}
 // Do two elements lie in one place (the array is expanded or unfolded)?
 bool shares_places(const Array& a);
 

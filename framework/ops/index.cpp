@@ -113,15 +113,15 @@ Tensor gather(const Tensor& x, std::int64_t axis, const Tensor& index) {
 }
 
 Tensor scatter_add(const Tensor& x, std::int64_t axis, const Tensor& index, const Tensor& src) {
+  const auto operands = {Operand{"x", x}, Operand{"index", index}, Operand{"src", src}};
   require_defined("scatter_add", {{"x", x}});
-  const auto i = normalize_axis("scatter_add", axis, {{"x", x}, {"index", index}, {"src", src}});
+  const auto i = normalize_axis("scatter_add", axis, operands);
   require_same_dtype("scatter_add", {{"x", x}, {"src", src}});
-  require_indices("scatter_add", "index", index, x.shape()[i], {{"x", x}, {"index", index}, {"src", src}});
-  require(index.shape() == src.shape(), "scatter_add", "index and src must have one shape",
-          {{"x", x}, {"index", index}, {"src", src}});
+  require_indices("scatter_add", "index", index, x.shape()[i], operands);
+  require(index.shape() == src.shape(), "scatter_add", "index and src must have one shape", operands);
   require_gather_shapes("scatter_add", x, i, index);
-  Array y = x.array().copy();
-  const Array from = src.array().contiguous(), ids = index.array().contiguous();
+  Array y = copied("scatter_add", x.array(), operands);
+  const Array from = contiguous("scatter_add", src.array(), operands), ids = index.array().contiguous();
   dispatch_number("scatter_add", x.dtype(), [&]<class T>() {
     T* out = y.mutable_data<T>();
     const T* in = from.data<T>();
@@ -139,8 +139,7 @@ Tensor band(const char* op, const Tensor& x, bool lower, std::int64_t diagonal) 
   require(x.shape().size() >= 2, op, "needs at least two axes", {{"x", x}});
   const std::int64_t rows = x.size(-2), columns = x.size(-1);
   diagonal = std::clamp(diagonal, -rows - 1, columns + 1);  // farther changes nothing, and could overflow
-  Array y = allocate(op, x.shape(), x.dtype(), {{"x", x}});
-  copy_into(y, x.array());
+  Array y = copied(op, x.array(), {{"x", x}});
   dispatch(x.dtype(), [&]<class T>() {
     T* p = y.mutable_data<T>();
     for (std::int64_t r = 0; columns > 0 && r < y.numel() / columns; ++r, p += columns) {

@@ -71,7 +71,8 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets, const CrossEnt
   if (logits.numel() == 0) return sum(logits);
 
   const std::int64_t n = logits.size(-1), rows = logits.numel() / n;
-  const Array in = logits.array().contiguous(), ids = targets.array().contiguous();
+  const Array in = contiguous("cross_entropy", logits.array(), {{"logits", logits}, {"targets", targets}}),
+              ids = targets.array().contiguous();
   Array saved = Array::empty({rows, 2}, logits.dtype()), weights = Array::empty({rows}, logits.dtype()),
         losses = Array::empty({rows}, float64);
   const std::int64_t* id = ids.data<std::int64_t>();

@@ -54,15 +54,16 @@ Unique unique(const Tensor& x) {
 }
 
 Tensor searchsorted(const Tensor& sorted, const Tensor& values, bool right) {
-  require_same_dtype("searchsorted", {{"sorted", sorted}, {"values", values}});
+  const auto operands = {Operand{"sorted", sorted}, Operand{"values", values}};
+  require_same_dtype("searchsorted", operands);
   const bool rows = sorted.dim() > 1;
-  require(sorted.dim() > 0, "searchsorted", "sorted needs at least one axis", {{"sorted", sorted}, {"values", values}});
+  require(sorted.dim() > 0, "searchsorted", "sorted needs at least one axis", operands);
   bool fits = !rows || sorted.dim() == values.dim();
   for (std::int64_t i = 0; rows && fits && i + 1 < sorted.dim(); ++i) fits = sorted.size(i) == values.size(i);
-  require(fits, "searchsorted", "all axes but the last must agree unless sorted has one axis",
-          {{"sorted", sorted}, {"values", values}});
-  const Array from = sorted.array().contiguous(), wanted = values.array().contiguous();
-  Array y = Array::empty(values.shape(), int64);
+  require(fits, "searchsorted", "all axes but the last must agree unless sorted has one axis", operands);
+  Array y = allocate("searchsorted", values.shape(), int64, operands);
+  const Array from = contiguous("searchsorted", sorted.array(), operands),
+              wanted = contiguous("searchsorted", values.array(), operands);
   const std::int64_t n = sorted.size(-1), per_row = rows ? values.size(-1) : values.numel();
   dispatch(sorted.dtype(), [&]<class T>() {
     std::int64_t* out = y.mutable_data<std::int64_t>();

@@ -35,7 +35,8 @@ Tensor reshape(const Tensor& x, const Shape& shape) {
     throw ShapeError(fmt::format("reshape: {} does not hold {} elements{}", shape.str(), x.numel(),
                                  describe({{"x", x}})));
   }
-  return record("reshape", x.array().reshape(to), {x},
+  const Array y = said_by("reshape", {{"x", x}}, [&] { return x.array().reshape(to); });  // may be a copy
+  return record("reshape", y, {x},
                 [from = x.shape()](const Tensor& g) { return reshape(g, from); });
 }
 

@@ -65,5 +65,9 @@ TEST_CASE("ctc: long sequences, impossible ones, and what has no gradient") {
   }
   CHECK(ctc(x, tensor({{1}}), tensor({0}), tensor({0})).item() == 0);
   CHECK(ctc(x, tensor({{1}}), tensor({0}), tensor({1})).item() == inf);
+  CHECK_THROWS_WITH_AS(ctc(x, tensor({{4}}), tensor({3}), tensor({1})),
+                       "ctc: target 4 at position (0, 0) is the blank or outside [0, 4)\n"
+                       "  log_probs       (3, 1, 4) float64\n  targets         (1, 1) int64\n"
+                       "  input_lengths   (1,) int64\n  target_lengths  (1,) int64", IndexError);
   CHECK(std::isnan(ctc(x * NaN, tensor({{1}}), tensor({3}), tensor({1})).item()));
 }

@@ -105,6 +105,41 @@ TEST_CASE("no memory: elements read more than once") {
   check_said<ShapeError>("stack", {"(1, " + size + ") float32"}, [&] { return stack({view, view}); });
 }
 
+TEST_CASE("no memory: a copy of a view") {
+  const Tensor x = expand(ones({1}), {vast}), flags = expand(ones({1}, boolean), {vast}), ids = tensor({0, 1}),
+               rows = expand(ones({1, 2}), {vast, 2}), classes = expand(tensor({1}), {vast});
+  const std::string shape = "(" + size + ",) float32", shape_of_rows = "(" + size + ", 2) float32";
+  check_said<ShapeError>("reshape", {"\n  x  " + shape_of_rows}, [&] { return reshape(rows, {2 * vast}); });
+  check_said<ShapeError>("scatter_add", {"\n  x      " + shape, "\n  index  (2,) int64", "\n  src    (2,) float32"},
+                         [&] { return scatter_add(x, 0, ids, ones({2})); });
+  check_said<ShapeError>("slice_scatter", {"\n  x    " + shape, "\n  src  () float32"},
+                         [&] { return slice_scatter(x, ones({}), 0, 0, 2); });
+  check_said<ShapeError>("searchsorted", {"\n  sorted  (2,) float32", "\n  values  " + shape},
+                         [&] { return searchsorted(ones({2}), x); });
+  check_said<ShapeError>("searchsorted", {"\n  sorted  " + shape, "\n  values  (2,) float32"},
+                         [&] { return searchsorted(x, ones({2})); });
+  check_said<ShapeError>("masked_select", {"\n  x     " + shape, "\n  mask  (" + size + ",) bool"},
+                         [&] { return masked_select(x, flags); });
+  check_said<ShapeError>("index_put", {"\n  x        " + shape, "\n  index 0  (2,) int64", "\n  values   (2,) float32"},
+                         [&] { return index_put(x, {ids}, ones({2})); });
+  const std::string logits = "\n  logits   " + shape_of_rows, targets = "\n  targets  (" + size + ",) int64";
+  check_said<ShapeError>("cross_entropy", {logits, targets}, [&] { return cross_entropy(rows, classes); });
+  check_said<ShapeError>("linear_cross_entropy", {"\n  x        " + shape_of_rows, targets},
+                         [&] { return linear_cross_entropy(rows, ones({3, 2}), {}, classes); });
+  check_said<ShapeError>("cross_entropy", {"\n  logits   " + shape, "\n  targets  () int64"},
+                         [&] { return cross_entropy(x, tensor(0)); });
+  check_said<ShapeError>("ctc", {"\n  log_probs       (" + size + ", 1, 3) float32"}, [&] {
+    return ctc(expand(ones({1, 1, 1}), {vast, 1, 3}), tensor({{1}}), tensor({2}), tensor({1}));
+  });
+  std::string message;
+  try {
+    x.to_vector();
+  } catch (const ShapeError& e) {
+    message = e.what();
+  }
+  CHECK(message == "to_vector: there is no memory for shape " + shape.substr(0, 17) + " of float32\n  tensor  " + shape);
+}
+
 TEST_CASE("no memory: convolutions") {
   const Tensor line = ones({1, 1, 4}), point = ones({1, 1, 1}), image = ones({1, 1, 4, 4}), dot = ones({1, 1, 1, 1});
   const std::string size_of_line = "\n  x       (1, 1, 4) float32\n  weight  (1, 1, 1) float32\n  bias    undefined";
