@@ -31,8 +31,9 @@ template <class T> double sum(std::int64_t n, const T* x);
 
 // loss (rows) = weight[r] * cross entropy of softmax(logits) with (1 - smoothing) one_hot(target) + smoothing / n.
 // weight (rows) or null for 1; rows of weight 0 (ignored targets) have loss 0 and are not read, target included.
-// Other targets are in [0, n). saved (rows, 2), for the gradient: the peak and the logarithm of the sum of exp(x - peak),
-// whose own sum would lose the latter beside a large peak. Losses are double: their mean may be in T's range, they not.
+// Other targets are in [0, n). saved (rows, 2), for the gradient: the peak and the logarithm of the sum of
+// exp(x - peak), which a sum of both would lose beside a large peak. Losses are double: their mean may have T's range
+// where they have not.
 template <class T>
 void cross_entropy(std::int64_t rows, std::int64_t n, const T* logits, const std::int64_t* target, const T* weight,
                    double smoothing, double* loss, T* saved);

@@ -87,7 +87,9 @@ Tensor index_put(const Tensor& x, const std::vector<Tensor>& indices, const Tens
           "values must broadcast to the shape of the indices and the other axes of x", operands);
   const Tensor to = reshape(row, {row.numel()});
   const Tensor from = reshape(expand(values, given), {row.numel(), inner}), all = reshape(x, {rows, inner});
-  return reshape(accumulate ? all + index_add(from, to, all.shape(), 0) : put_rows("index_put", all, to, from, operands), x.shape());
+  return reshape(accumulate ? all + index_add(from, to, all.shape(), 0)
+                            : put_rows("index_put", all, to, from, operands),
+                 x.shape());
 }
 
 Tensor slice_scatter(const Tensor& x, const Tensor& src, std::int64_t axis, std::int64_t start, std::int64_t end,

@@ -72,7 +72,10 @@ Tensor product(const Tensor& a, const Tensor& b) {
   shape.push_back(sa[sa.size() - 2]);
   shape.push_back(sb.back());
   Array y = allocate("matmul", shape, a.dtype(), operands);
-  dispatch_float("matmul", a.dtype(), [&]<class T>() { multiply<T>(as_matrix(a.array()), as_matrix(b.array()), y); });
+  const auto matrix = [&](const Tensor& x) {
+    return said_by("matmul", operands, [&] { return as_matrix(x.array()); });
+  };
+  dispatch_float("matmul", a.dtype(), [&]<class T>() { multiply<T>(matrix(a), matrix(b), y); });
   return record("matmul", y, {a, b}, [b](const Tensor& g) { return matmul(g, transpose(b, -1, -2)); },
                 [a](const Tensor& g) { return matmul(transpose(a, -1, -2), g); });
 }

@@ -94,7 +94,9 @@ Tensor diagonal(const Tensor& x, std::int64_t offset, std::int64_t axis1, std::i
   // Farther off there is nothing either, and its negative could overflow.
   const Diagonal d{i, j, std::clamp(offset, -x.shape()[i], x.shape()[j])};
   return record("diagonal", d.of(x.array()), {x},
-                [d, from = x.shape()](const Tensor& g) { return put_on_diagonal(Array::zeros(from, g.dtype()), g, d); });
+                [d, from = x.shape()](const Tensor& g) {
+                  return put_on_diagonal(Array::zeros(from, g.dtype()), g, d);
+                });
 }
 
 Tensor diag(const Tensor& x, std::int64_t offset) {

@@ -110,6 +110,7 @@ TEST_CASE("no memory: a copy of a view") {
                rows = expand(ones({1, 2}), {vast, 2}), classes = expand(tensor({1}), {vast});
   const std::string shape = "(" + size + ",) float32", shape_of_rows = "(" + size + ", 2) float32";
   check_said<ShapeError>("reshape", {"\n  x  " + shape_of_rows}, [&] { return reshape(rows, {2 * vast}); });
+  check_said<ShapeError>("matmul", {"\n  a  (1, " + size + ") float32"}, [&] { return matmul(x, x); });
   check_said<ShapeError>("scatter_add", {"\n  x      " + shape, "\n  index  (2,) int64", "\n  src    (2,) float32"},
                          [&] { return scatter_add(x, 0, ids, ones({2})); });
   check_said<ShapeError>("slice_scatter", {"\n  x    " + shape, "\n  src  () float32"},
@@ -137,7 +138,8 @@ TEST_CASE("no memory: a copy of a view") {
   } catch (const ShapeError& e) {
     message = e.what();
   }
-  CHECK(message == "to_vector: there is no memory for shape " + shape.substr(0, 17) + " of float32\n  tensor  " + shape);
+  CHECK(message.rfind("to_vector: there is no memory for shape (", 0) == 0);
+  CHECK(message.find("\n  tensor  " + shape) != std::string::npos);
 }
 
 TEST_CASE("no memory: convolutions") {
