@@ -6,6 +6,7 @@
 
 #include "framework/error.h"
 #include "framework/node.h"
+#include "framework/ops/check.h"
 
 namespace gradus {
 
@@ -18,7 +19,7 @@ struct NonFinite {
 NonFinite non_finite(const Tensor& x) {
   NonFinite found;
   if (!x.defined() || !is_float(x.dtype())) return found;
-  const Array a = x.array().contiguous();
+  const Array a = contiguous("all_finite", x.array(), {{"x", x}});
   dispatch_float("all_finite", a.dtype(), [&]<class T>() {
     const T* values = a.data<T>();
     for (std::int64_t i = 0; i < a.numel(); ++i) {

@@ -35,7 +35,7 @@ Array Array::empty(const Shape& shape, DType dtype) {
   Array a;
   a.numel_ = gradus::numel(shape);
   if (a.numel_ > std::numeric_limits<std::int64_t>::max() / static_cast<std::int64_t>(size_of(dtype)) / 2) {
-    throw ShapeError(fmt::format("shape {} of {} is too large for the address space", shape.str(), name(dtype)));
+    throw ShapeError(fmt::format("the bytes of shape {} of {} do not fit 64 bits", shape.str(), name(dtype)));
   }
   a.shape_ = shape;
   a.strides_ = contiguous_strides(shape);

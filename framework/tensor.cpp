@@ -139,6 +139,11 @@ Array item_array(const Tensor& x) {
   require(x.numel() == 1, "item", "needs a tensor of one element", {{"tensor", x}});
   return x.array();
 }
+
+Array values_array(const Tensor& x, DType dtype) {
+  const Array& a = x.array();
+  return said_by("to_vector", {{"tensor", x}}, [&] { return cast(a, dtype).contiguous(); });
+}
 }  // namespace detail
 
 }  // namespace gradus

@@ -161,11 +161,12 @@ namespace detail {
 // ShapeError unless `what`, of so many values, fills this shape.
 void require_values(const char* op, const char* what, std::size_t given, const Shape& shape);
 Array item_array(const Tensor& x);  // ShapeError unless x has one element
+Array values_array(const Tensor& x, DType dtype);  // x's elements converted, contiguous
 }  // namespace detail
 
 template <class T>
 std::vector<T> Tensor::to_vector() const {
-  const Array a = cast(array(), dtype_of<T>).contiguous();
+  const Array a = detail::values_array(*this, dtype_of<T>);
   const T* p = a.data<T>();
   return std::vector<T>(p, p + a.numel());
 }

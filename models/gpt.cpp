@@ -42,7 +42,7 @@ Parameter GPT::initial_table(std::int64_t rows) const {
 }
 
 std::vector<GPTBlock> GPT::initial_blocks() const {
-  if (layers < 1) throw ConfigError(fmt::format("GPT: layers must be at least 1, got {}", layers));
+  gradus::detail::require_layers("GPT", layers, 1);
   auto all = repeat(layers, [&] { return GPTBlock{d_model, heads, p}; });
   // Each of the 2 layers branches adds to the stream: scaled so that the sum does not grow with the depth.
   const double branch = 0.02 / std::sqrt(2.0 * static_cast<double>(layers));

@@ -51,7 +51,7 @@ struct Encoder {
   LayerConfig config;
   std::int64_t count = 6;
   bool final_norm = config.norm_first;
-  std::vector<EncoderLayer> layers = repeat(count, [&] { return EncoderLayer{config}; });
+  std::vector<EncoderLayer> layers = repeat(count, [&] { return EncoderLayer{config}; }, "Encoder");
   LayerNorm norm = final_layer_norm(config.d_model, final_norm);
 
   Tensor operator()(const Tensor& x, const Tensor& mask) const;
@@ -61,7 +61,7 @@ struct Decoder {
   LayerConfig config;
   std::int64_t count = 6;
   bool final_norm = config.norm_first;
-  std::vector<DecoderLayer> layers = repeat(count, [&] { return DecoderLayer{config}; });
+  std::vector<DecoderLayer> layers = repeat(count, [&] { return DecoderLayer{config}; }, "Decoder");
   LayerNorm norm = final_layer_norm(config.d_model, final_norm);
 
   Tensor operator()(const Tensor& x, const Tensor& mask, const Tensor& memory, const Tensor& memory_mask) const;

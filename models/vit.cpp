@@ -25,13 +25,15 @@ Conv2d ViT::patch_layer() const {
   if (image < 1 || patch < 1 || image % patch != 0) {
     throw ConfigError(fmt::format("ViT: patch must divide image, got image = {}, patch = {}", image, patch));
   }
+  if (image / patch > (std::int64_t{1} << 30)) {  // so that their number fits 64 bits
+    throw ConfigError(
+        fmt::format("ViT: at most 2^30 patches fit a side, got image = {}, patch = {}", image, patch));
+  }
   return Conv2d{.in = channels, .out = d_model, .kernel = patch, .stride = patch};
 }
 
 Parameter ViT::initial_positions() const {
-  Parameter table(zeros({1, patches() + 1, d_model}));
-  init::normal(table, 0, 0.02);
-  return table;
+  return Parameter(unsqueeze(gradus::detail::embedding_table("ViT", patches() + 1, d_model, -1, 0.02), 0));
 }
 
 LayerConfig ViT::layer_config() const {

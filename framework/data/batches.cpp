@@ -39,8 +39,8 @@ std::vector<std::vector<std::size_t>> batches_by_length(
 
   std::vector<std::vector<std::size_t>> batches;
   for (std::size_t i : order) {
-    const bool full = batches.empty() ||
-        (static_cast<std::int64_t>(batches.back().size()) + 1) * lengths[i] > max_tokens;
+    const bool full =
+        batches.empty() || (static_cast<__int128>(batches.back().size()) + 1) * lengths[i] > max_tokens;
     if (full) batches.emplace_back();
     batches.back().push_back(i);
   }

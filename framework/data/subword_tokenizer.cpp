@@ -2,8 +2,6 @@
 #include <sentencepiece_processor.h>
 #include <sentencepiece_trainer.h>
 
-#include <fstream>
-#include <iterator>
 #include <unordered_map>
 
 #include "framework/data/tokenizer.h"
@@ -76,9 +74,7 @@ SubwordTokenizer SubwordTokenizer::train(const std::vector<std::string>& lines, 
 
 SubwordTokenizer SubwordTokenizer::load(const std::string& path) {
   auto model = std::make_shared<Model>();
-  std::ifstream in(path, std::ios::binary);
-  if (!in) throw FileError(path + ": can't read");
-  model->bytes.assign(std::istreambuf_iterator<char>(in), {});
+  model->bytes = read_file(path, 1 << 30);
   if (!model->processor.LoadFromSerializedProto(model->bytes).ok())
     throw FileError(path + ": is no sentencepiece model, or is damaged");
   if (const auto wrong = complaint(model->processor); !wrong.empty()) throw FileError(path + ": " + wrong);

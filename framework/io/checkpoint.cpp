@@ -20,13 +20,6 @@ namespace {
 namespace fs = std::filesystem;
 const std::string prefix = "step-", unfinished = ".tmp", aside = ".damaged";
 
-std::string read_whole(const std::string& path) {
-  File file(path, O_RDONLY, "can't read");
-  std::string bytes(file.size(), '\0');
-  file.read(bytes.data(), bytes.size());
-  return bytes;
-}
-
 // "model.safetensors 10273920 1a2b3c4d": name, bytes, CRC32C
 std::string describe_file(const std::string& directory, const std::string& name) {
   File file(directory + "/" + name, O_RDONLY, "can't read");
@@ -64,7 +57,7 @@ std::vector<std::pair<std::int64_t, std::string>> steps(const std::string& direc
 }  // namespace
 
 void verify_checkpoint(const std::string& path) {
-  const std::string manifest = read_whole(path + "/manifest");
+  const std::string manifest = read_file(path + "/manifest", 1 << 20);
   const auto bad = [&](const std::string& what) { throw FileError(fmt::format("{}: {}", path, what)); };
   const std::size_t last = manifest.rfind("end ");
   if (last == std::string::npos || manifest.substr(last) != seal(manifest.substr(0, last)))

@@ -63,6 +63,15 @@ void File::sync() {
 
 bool File::lock() { return ::flock(fd_, LOCK_EX | LOCK_NB) == 0; }
 
+std::string read_file(const std::string& path, std::uint64_t most) {
+  File file(path, O_RDONLY, "can't read");
+  const std::uint64_t size = file.size();
+  if (size > most) throw FileError(fmt::format("{}: has {} bytes, at most {} can be right", path, size, most));
+  std::string bytes(size, '\0');
+  file.read(bytes.data(), size);
+  return bytes;
+}
+
 namespace {
 // Removes a half-written file unless told that it was renamed.
 struct TemporaryFile {

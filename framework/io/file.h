@@ -26,6 +26,9 @@ class File {
   int fd_;
 };
 
+// All bytes of a file. FileError when it has more than `most`: it is not what it should be.
+std::string read_file(const std::string& path, std::uint64_t most);
+
 // Writes a new file beside `path`, syncs it and renames it over: after a crash the old file or the new one is there,
 // whole. Where FileError or what `write` throws is thrown, the old file is untouched.
 void replace_file(const std::string& path, const std::function<void(File&)>& write);

@@ -10,6 +10,7 @@
 
 #include "framework/error.h"
 #include "framework/io/file.h"
+#include "framework/ops/check.h"
 
 namespace gradus {
 
@@ -154,8 +155,13 @@ float from_half(std::uint16_t h) {
   return sign ? -magnitude : magnitude;
 }
 
-Tensor read_tensor(File& file, const Entry& e) {
-  Array a = Array::empty(e.shape, e.kind->dtype);
+Tensor read_tensor(const std::string& path, File& file, const Entry& e) {
+  Array a;
+  try {
+    a = Array::empty(e.shape, e.kind->dtype);
+  } catch (const ShapeError& error) {
+    fail(path, fmt::format("tensor '{}': {}", e.name, error.what()));
+  }
   const auto n = static_cast<std::size_t>(a.numel());
   if (e.kind->stored == Stored::f16 || e.kind->stored == Stored::bf16) {
     std::vector<std::uint16_t> halves(n);
@@ -166,10 +172,9 @@ Tensor read_tensor(File& file, const Entry& e) {
                                              : std::bit_cast<float>(static_cast<std::uint32_t>(halves[i]) << 16);
     }
   } else if (e.kind->stored == Stored::boolean) {
-    std::vector<std::uint8_t> bytes(n);  // any value but 0 is true: a bool may hold no other bits
-    file.read(bytes.data(), n);
-    bool* out = a.mutable_data<bool>();
-    for (std::size_t i = 0; i < n; ++i) out[i] = bytes[i] != 0;
+    auto* bytes = reinterpret_cast<std::uint8_t*>(a.mutable_data<bool>());
+    file.read(bytes, n);
+    for (std::size_t i = 0; i < n; ++i) bytes[i] = bytes[i] != 0;  // a bool may hold no other bits than 0 and 1
   } else {
     dispatch(e.kind->dtype, [&]<class T>() { file.read(a.mutable_data<T>(), n * sizeof(T)); });
   }
@@ -210,7 +215,7 @@ void save_safetensors(const std::string& path, const TensorMap& tensors, const M
     file.write(&length, 8);
     file.write(text.data(), length);
     for (const auto& [name, x] : tensors) {
-      const Array a = x.array().contiguous();
+      const Array a = contiguous("save_safetensors", x.array(), {{name.c_str(), x}});
       dispatch(a.dtype(),
                [&]<class T>() { file.write(a.data<T>(), static_cast<std::uint64_t>(a.numel()) * sizeof(T)); });
     }
@@ -220,7 +225,7 @@ void save_safetensors(const std::string& path, const TensorMap& tensors, const M
 TensorMap load_safetensors(const std::string& path) {
   File file(path, O_RDONLY, "can't read");
   TensorMap tensors;
-  for (const auto& e : read_header(path, file).entries) tensors.emplace(e.name, read_tensor(file, e));
+  for (const auto& e : read_header(path, file).entries) tensors.emplace(e.name, read_tensor(path, file, e));
   return tensors;
 }
 

@@ -127,19 +127,19 @@ double sum(Size n, const T* x) {
 
 template <class T>
 void cross_entropy(Size rows, Size n, const T* logits, const std::int64_t* target, const T* weight, double smoothing,
-                   T* loss, double* lse) {
+                   double* loss, T* saved) {
   parallel_for(rows, row_grain(n, 4), [&](Size begin, Size end) {
     tables<T>().cross_entropy(end - begin, n, logits + begin * n, target + begin,
-                              weight == nullptr ? nullptr : weight + begin, smoothing, loss + begin, lse + begin);
+                              weight == nullptr ? nullptr : weight + begin, smoothing, loss + begin, saved + 2 * begin);
   });
 }
 
 template <class T>
 void cross_entropy_grad(Size rows, Size n, const T* logits, const std::int64_t* target, const T* scale,
-                        double smoothing, const double* lse, T* dlogits) {
+                        double smoothing, const T* saved, T* dlogits) {
   parallel_for(rows, row_grain(n, 4), [&](Size begin, Size end) {
     tables<T>().cross_entropy_grad(end - begin, n, logits + begin * n, target + begin, scale + begin, smoothing,
-                                   lse + begin, dlogits + begin * n);
+                                   saved + 2 * begin, dlogits + begin * n);
   });
 }
 
@@ -171,8 +171,8 @@ void softmax_part_grad(Size rows, Size n, T* x, const std::int64_t* target, Size
   template void add_bias_relu(Size, Size, const T*, const T*, T*);                                                     \
   template void column_sum(Size, Size, const T*, T*);                                                                  \
   template double sum(Size, const T*);                                                                                 \
-  template void cross_entropy(Size, Size, const T*, const std::int64_t*, const T*, double, T*, double*);               \
-  template void cross_entropy_grad(Size, Size, const T*, const std::int64_t*, const T*, double, const double*, T*);    \
+  template void cross_entropy(Size, Size, const T*, const std::int64_t*, const T*, double, double*, T*);               \
+  template void cross_entropy_grad(Size, Size, const T*, const std::int64_t*, const T*, double, const T*, T*);         \
   template void softmax_part(Size, Size, T*, const T*, const std::int64_t*, Size, bool, SoftmaxPart<T>*);              \
   template void softmax_part_grad(Size, Size, T*, const std::int64_t*, Size, const T*, T, T);
 GRADUS_INSTANTIATE(float)

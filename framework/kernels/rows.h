@@ -31,15 +31,17 @@ template <class T> double sum(std::int64_t n, const T* x);
 
 // loss (rows) = weight[r] * cross entropy of softmax(logits) with (1 - smoothing) one_hot(target) + smoothing / n.
 // weight (rows) or null for 1; rows of weight 0 (ignored targets) have loss 0 and are not read, target included.
-// Other targets are in [0, n). lse (rows): saved for the gradient.
+// Other targets are in [0, n). saved (rows, 2), for the gradient: the peak and the logarithm of the sum of
+// exp(x - peak), which a sum of both would lose beside a large peak. Losses are double: their mean may have T's range
+// where they have not.
 template <class T>
 void cross_entropy(std::int64_t rows, std::int64_t n, const T* logits, const std::int64_t* target, const T* weight,
-                   double smoothing, T* loss, double* lse);
+                   double smoothing, double* loss, T* saved);
 // dlogits = scale[r] * (softmax - target distribution);
 // scale (rows) = gradient of loss times weight, 0 gives a row of 0.
 template <class T>
 void cross_entropy_grad(std::int64_t rows, std::int64_t n, const T* logits, const std::int64_t* target, const T* scale,
-                        double smoothing, const double* lse, T* dlogits);
+                        double smoothing, const T* saved, T* dlogits);
 
 // What one part of the classes tells about a row of logits: their largest, the sum of exp(x - peak), the sum of
 // peak - x (if it is asked for), and the logit of the target where the part has it (else left alone).

@@ -56,6 +56,7 @@ Size grain(Size work) { return std::max<Size>(1, elementwise_grain / std::max<Si
 
 bool all_hold_something(const Axis& a) {
   if ((a.count - 1) * a.stride - a.padding >= a.size) return false;
+  if (a.dilation <= a.size) return true;  // what begins in the padding before has one of its elements in [0, dilation)
   for (Size o = 0; o < a.count && o * a.stride < a.padding; ++o) {  // others begin with an element
     const Range held = elements(a, o);
     if (held.begin >= held.end) return false;

@@ -8,7 +8,7 @@ namespace gradus::kernels {
 struct Axis {
   std::int64_t size, kernel, stride, padding, dilation, count;
 };
-// Does every window hold an element?
+// Does every window hold an element? Padding is at most half of a window.
 bool all_hold_something(const Axis& a);
 
 struct Windows {

@@ -1,4 +1,5 @@
 #pragma once
+#include "framework/layers/norm_vector.h"
 #include "framework/ops.h"
 
 namespace gradus {
@@ -11,11 +12,11 @@ struct BatchNorm {
   double eps = 1e-5;
   double momentum = 0.1;
   bool training = true;
-  Parameter weight{ones({channels})};              // (C)
-  Parameter bias{zeros({channels})};               // (C)
-  Buffer running_mean{zeros({channels})};          // (C)
-  Buffer running_var{ones({channels})};            // (C), unbiased
-  Buffer num_batches_tracked{zeros({}, int64)};    // ()
+  Parameter weight{detail::norm_vector("BatchNorm", channels, 1)};  // (C)
+  Parameter bias{detail::norm_vector("BatchNorm", channels, 0)};  // (C)
+  Buffer running_mean{detail::norm_vector("BatchNorm", channels, 0)};  // (C)
+  Buffer running_var{detail::norm_vector("BatchNorm", channels, 1)};  // (C), unbiased
+  Buffer num_batches_tracked{zeros({}, int64)};  // ()
 
   Tensor operator()(const Tensor& x) const;
 };

@@ -1,4 +1,5 @@
 #pragma once
+#include "framework/layers/norm_vector.h"
 #include "framework/ops.h"
 
 namespace gradus {
@@ -7,8 +8,8 @@ namespace gradus {
 struct GroupNorm {
   std::int64_t groups, channels;
   double eps = 1e-5;
-  Parameter weight{ones({channels})};  // (C)
-  Parameter bias{zeros({channels})};   // (C)
+  Parameter weight{detail::norm_vector("GroupNorm", channels, 1)};  // (C)
+  Parameter bias{detail::norm_vector("GroupNorm", channels, 0)};  // (C)
 
   Tensor operator()(const Tensor& x) const { return group_norm(x, groups, weight, bias, eps); }
 };
@@ -19,8 +20,8 @@ struct InstanceNorm {
   std::int64_t channels;
   double eps = 1e-5;
   bool affine = false;
-  Parameter weight{affine ? ones({channels}) : Tensor()};  // (C)
-  Parameter bias{affine ? zeros({channels}) : Tensor()};   // (C)
+  Parameter weight{affine ? detail::norm_vector("InstanceNorm", channels, 1) : Tensor()};  // (C)
+  Parameter bias{affine ? detail::norm_vector("InstanceNorm", channels, 0) : Tensor()};  // (C)
 
   Tensor operator()(const Tensor& x) const { return instance_norm(x, weight, bias, eps); }
 };

@@ -1,4 +1,5 @@
 #pragma once
+#include "framework/layers/norm_vector.h"
 #include "framework/ops.h"
 
 namespace gradus {
@@ -7,8 +8,8 @@ namespace gradus {
 struct LayerNorm {
   std::int64_t dim;
   double eps = 1e-5;
-  Parameter weight{ones({dim})};  // (dim)
-  Parameter bias{zeros({dim})};   // (dim)
+  Parameter weight{detail::norm_vector("LayerNorm", dim, 1)};  // (dim)
+  Parameter bias{detail::norm_vector("LayerNorm", dim, 0)};  // (dim)
 
   Tensor operator()(const Tensor& x) const { return layer_norm(x, weight, bias, eps); }
 };

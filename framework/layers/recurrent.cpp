@@ -6,6 +6,7 @@
 
 #include "framework/error.h"
 #include "framework/layers/linear.h"
+#include "framework/layers/sequential.h"
 #include "framework/ops/check.h"
 
 namespace gradus {
@@ -16,11 +17,11 @@ std::vector<RecurrentWeights> recurrent_weights(const char* layer, std::int64_t 
                                                 std::int64_t hidden_size, std::int64_t num_layers, bool bias,
                                                 bool bidirectional) {
   constexpr std::int64_t most = std::int64_t{1} << 40;  // so that no product of sizes overflows
-  if (input_size < 1 || hidden_size < 1 || num_layers < 1 || std::max({input_size, hidden_size, num_layers}) > most) {
-    throw ConfigError(
-        fmt::format("{}: sizes must be in [1, 2^40], got input_size = {}, hidden_size = {}, num_layers = {}", layer,
-                    input_size, hidden_size, num_layers));
+  if (input_size < 1 || hidden_size < 1 || std::max(input_size, hidden_size) > most) {
+    throw ConfigError(fmt::format("{}: sizes must be in [1, 2^40], got input_size = {}, hidden_size = {}", layer,
+                                  input_size, hidden_size));
   }
+  require_layers(layer, num_layers, 1);
   const std::int64_t directions = bidirectional ? 2 : 1, rows = gates * hidden_size;
   const auto make = [&](const Shape& shape) { return Parameter(uniform_by_fan(layer, shape, hidden_size)); };
   std::vector<RecurrentWeights> all;

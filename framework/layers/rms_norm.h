@@ -1,4 +1,5 @@
 #pragma once
+#include "framework/layers/norm_vector.h"
 #include "framework/ops.h"
 
 namespace gradus {
@@ -7,7 +8,7 @@ namespace gradus {
 struct RMSNorm {
   std::int64_t dim;
   double eps = 0x1p-23;  // PyTorch's for float32
-  Parameter weight{ones({dim})};  // (dim)
+  Parameter weight{detail::norm_vector("RMSNorm", dim, 1)};  // (dim)
 
   Tensor operator()(const Tensor& x) const { return rms_norm(x, weight, eps); }
 };

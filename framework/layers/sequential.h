@@ -58,9 +58,16 @@ struct Sequential {
 template <class... Layers>
 Sequential(Layers...) -> Sequential<Layers...>;
 
+namespace detail {
+// ConfigError naming `who` unless n is in [least, 65536]: more would take for ever to make.
+void require_layers(const char* who, std::int64_t n, std::int64_t least);
+}  // namespace detail
+
 // n layers of a kind, each made anew: std::vector<Linear> layers = repeat(6, [] { return Linear{8, 8}; });
+// ConfigError naming `who` when n is negative or above 65536.
 template <class Make>
-auto repeat(std::int64_t n, Make make) {
+auto repeat(std::int64_t n, Make make, const char* who = "repeat") {
+  detail::require_layers(who, n, 0);
   std::vector<decltype(make())> layers;
   for (std::int64_t i = 0; i < n; ++i) layers.push_back(make());
   return layers;

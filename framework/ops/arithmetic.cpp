@@ -13,14 +13,14 @@ namespace {
 template <class Pick, class Scalar>
 Array zip(const char* op, const Tensor& ta, const Tensor& tb, Pick pick, Scalar scalar) {
   require_same_dtype(op, {{"a", ta}, {"b", tb}});
-  const Shape shape = ta.shape() == tb.shape() ? ta.shape() : broadcast_shapes(op, {{"a", ta}, {"b", tb}});
-  const Array &a = ta.array(), &b = tb.array();
-  return dispatch_number(op, a.dtype(), [&]<class T>() {
+  return dispatch_number(op, ta.dtype(), [&]<class T>() {
     if constexpr (std::is_same_v<T, std::int64_t>) {
-      return map<T>(a, b, shape, scalar);
+      return map<T>(op, {"a", ta}, {"b", tb}, scalar);
     } else {
-      Array y = Array::empty(shape, a.dtype());
+      const Shape shape = ta.shape() == tb.shape() ? ta.shape() : broadcast_shapes(op, {{"a", ta}, {"b", tb}});
+      Array y = allocate(op, shape, ta.dtype(), {{"a", ta}, {"b", tb}});
       if (y.numel() == 0) return y;
+      const Array &a = ta.array(), &b = tb.array();
       const auto kernel = pick(kernels::vector_kernels<T>());
       T* out = y.mutable_data<T>();
       const T *p = a.data<T>(), *q = b.data<T>();
@@ -124,9 +124,8 @@ Tensor minimum(const Tensor& a, const Tensor& b) {
 
 Tensor remainder(const Tensor& x, const Tensor& divisor) {
   require_same_dtype("remainder", {{"x", x}, {"divisor", divisor}});
-  const Shape shape = broadcast_shapes("remainder", {{"x", x}, {"divisor", divisor}});
   const Array y = dispatch_number("remainder", x.dtype(), [&]<class T>() {
-    return map<T>(x.array(), divisor.array(), shape, [&](T u, T v) {
+    return map<T>("remainder", {"x", x}, {"divisor", divisor}, [&](T u, T v) {
       T r;
       if constexpr (std::is_integral_v<T>) {
         require<ConfigError>(v != 0, "remainder", "integer division by zero", {{"x", x}, {"divisor", divisor}});
@@ -151,7 +150,7 @@ Tensor clamp(const Tensor& x, std::optional<double> min, std::optional<double> m
   const Array y = dispatch_number("clamp", x.dtype(), [&]<class T>() {
     const T* l = low.defined() ? low.data<T>() : nullptr;
     const T* h = high.defined() ? high.data<T>() : nullptr;
-    return map<T>(x.array(), [l, h](T v) {
+    return map<T>("clamp", {"x", x}, [l, h](T v) {
       // Written so that NaN propagates, as x or as a bound.
       if (l && !(v >= *l) && v == v) v = *l;
       if (h && !(v <= *h) && v == v) v = *h;
@@ -168,9 +167,8 @@ Tensor clamp(const Tensor& x, std::optional<double> min, std::optional<double> m
 
 Tensor pow(const Tensor& x, const Tensor& exponent) {
   require_float("pow", {{"x", x}, {"exponent", exponent}});
-  const Shape shape = broadcast_shapes("pow", {{"x", x}, {"exponent", exponent}});
   const Array y = dispatch_float("pow", x.dtype(), [&]<class T>() {
-    return map<T>(x.array(), exponent.array(), shape, [](T u, T v) { return std::pow(u, v); });
+    return map<T>("pow", {"x", x}, {"exponent", exponent}, [](T u, T v) { return std::pow(u, v); });
   });
   return record("pow", y, {x, exponent},
                 [=](const Tensor& g) {  // x^0 is 1 everywhere: slope 0, even at x = 0 (as good as 0, NaN), not 0 * inf
@@ -186,8 +184,8 @@ Tensor pow(const Tensor& x, double exponent) {
   require_float("pow", {{"x", x}});
   const Array y = dispatch_float("pow", x.dtype(), [&]<class T>() {
     const T e = static_cast<T>(exponent);
-    if (e == T(2)) return map<T>(x.array(), [](T u) { return u * u; });
-    return map<T>(x.array(), [e](T u) { return std::pow(u, e); });
+    if (e == T(2)) return map<T>("pow", {"x", x}, [](T u) { return u * u; });
+    return map<T>("pow", {"x", x}, [e](T u) { return std::pow(u, e); });
   });
   return record("pow", y, {x}, [=](const Tensor& g) {
     return exponent == 0 ? zeros_like(g) : g * (exponent * pow(x, exponent - 1));

@@ -9,12 +9,10 @@ namespace {
 
 void require_channels(const char* op, const Tensor& x, std::initializer_list<Operand> of_channels, double eps,
                       std::initializer_list<Operand> operands) {
-  require_float(op, {{"x", x}});
+  require_float(op, operands);
   require(x.dim() >= 2, op, "x must be (N, C, ...)", operands);
   for (const auto& o : of_channels) {
     if (!o.tensor.defined()) continue;
-    require<DTypeError>(o.tensor.dtype() == x.dtype(), op, "element types must agree; convert with to(x, dtype)",
-                        operands);
     if (o.tensor.dim() != 1 || o.tensor.size(0) != x.size(1)) {
       throw ShapeError(
           fmt::format("{}: {} must have one axis, as long as there are channels{}", op, o.label, describe(operands)));
@@ -47,8 +45,8 @@ std::int64_t positions(const Tensor& x) { return numel(Shape(x.shape().begin() +
 }  // namespace
 
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const BatchNormOptions& o) {
-  const auto operands = {Operand{"x", x}, Operand{"weight", weight}, Operand{"bias", bias},
-                         Operand{"running_mean", o.running_mean}, Operand{"running_var", o.running_var}};
+  const auto operands = {Operand{"x", x}, if_given("weight", weight), if_given("bias", bias),
+                         if_given("running_mean", o.running_mean), if_given("running_var", o.running_var)};
   require_channels(
       "batch_norm", x,
       {{"weight", weight}, {"bias", bias}, {"running_mean", o.running_mean}, {"running_var", o.running_var}}, o.eps,
@@ -65,7 +63,7 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, con
 }
 
 Tensor group_norm(const Tensor& x, std::int64_t groups, const Tensor& weight, const Tensor& bias, double eps) {
-  const auto operands = {Operand{"x", x}, Operand{"weight", weight}, Operand{"bias", bias}};
+  const auto operands = {Operand{"x", x}, if_given("weight", weight), if_given("bias", bias)};
   require_channels("group_norm", x, {{"weight", weight}, {"bias", bias}}, eps, operands);
   if (groups < 1 || x.size(1) % groups != 0) {
     throw ConfigError(fmt::format("group_norm: groups is {}, must divide the channels{}", groups, describe(operands)));
@@ -74,7 +72,7 @@ Tensor group_norm(const Tensor& x, std::int64_t groups, const Tensor& weight, co
 }
 
 Tensor instance_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
-  const auto operands = {Operand{"x", x}, Operand{"weight", weight}, Operand{"bias", bias}};
+  const auto operands = {Operand{"x", x}, if_given("weight", weight), if_given("bias", bias)};
   require_channels("instance_norm", x, {{"weight", weight}, {"bias", bias}}, eps, operands);
   require(positions(x) != 1, "instance_norm", "one value for each channel of an image has no variance", operands);
   return scaled(normalised(x, x.size(0) * x.size(1), eps), weight, bias);

@@ -27,9 +27,13 @@ void require_defined(const char* op, std::initializer_list<Operand> operands) {
 }
 
 void require_same_dtype(const char* op, std::initializer_list<Operand> operands) {
+  require_same_dtype(op, operands, operands);
+}
+
+void require_same_dtype(const char* op, std::initializer_list<Operand> some, std::initializer_list<Operand> operands) {
   require_defined(op, operands);
-  for (const auto& o : operands) {
-    require<DTypeError>(!o.tensor.defined() || o.tensor.dtype() == operands.begin()->tensor.dtype(), op,
+  for (const auto& o : some) {
+    require<DTypeError>(!o.tensor.defined() || o.tensor.dtype() == some.begin()->tensor.dtype(), op,
                         "element types must agree; convert with to(x, dtype)", operands);
   }
 }
@@ -57,7 +61,7 @@ void require_range(const char* op, const char* what, const Tensor& index, std::i
   if (!index.defined() || index.dtype() != int64) {
     throw DTypeError(fmt::format("{}: {} must be int64{}", op, what, describe(operands)));
   }
-  const Array a = index.array().contiguous();
+  const Array a = contiguous(op, index.array(), operands);
   const std::int64_t* v = a.data<std::int64_t>();
   for (std::int64_t i = 0; i < a.numel(); ++i) {
     if ((v[i] >= 0 && v[i] < bound) || (ignored && v[i] == *ignored)) [[likely]] continue;
@@ -81,11 +85,7 @@ void require_classes(const char* op, const Tensor& index, std::int64_t bound, st
 }
 
 std::int64_t numel(const char* op, const Shape& shape, std::initializer_list<Operand> operands) {
-  try {
-    return numel(shape);
-  } catch (const ShapeError& e) {
-    throw ShapeError(fmt::format("{}: {}{}", op, e.what(), describe(operands)));
-  }
+  return said_by(op, operands, [&] { return numel(shape); });
 }
 
 void require_addressable(const char* op, const Shape& shape, std::initializer_list<Operand> operands) {
@@ -115,12 +115,19 @@ auto shown(std::initializer_list<Operand> operands, F f) {
 }  // namespace
 
 Array allocate(const char* op, const Shape& shape, DType dtype, std::initializer_list<Operand> operands) {
-  require_addressable(op, shape, operands);
-  try {
-    return Array::empty(shape, dtype);
-  } catch (const ShapeError& e) {
-    throw ShapeError(fmt::format("{}: {}{}", op, e.what(), describe(operands)));
-  }
+  return said_by(op, operands, [&] { return Array::empty(shape, dtype); });
+}
+
+Array filled(const char* op, const Shape& shape, double value, DType dtype, std::initializer_list<Operand> operands) {
+  return said_by(op, operands, [&] { return Array::full(shape, value, dtype); });
+}
+
+Array contiguous(const char* op, const Array& x, std::initializer_list<Operand> operands) {
+  return said_by(op, operands, [&] { return x.contiguous(); });
+}
+
+Array copied(const char* op, const Array& x, std::initializer_list<Operand> operands) {
+  return said_by(op, operands, [&] { return x.copy(); });
 }
 
 std::size_t normalize_axis(const char* op, std::int64_t axis, std::initializer_list<Operand> operands,

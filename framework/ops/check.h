@@ -22,10 +22,11 @@ void require(bool holds, const char* op, const char* rule, std::initializer_list
   if (!holds) [[unlikely]] throw E(fmt::format("{}: {}{}", op, rule, describe(operands)));
 }
 
-// These four pass over what is not given and need not be.
+// These pass over what is not given and need not be.
 void require_defined(const char* op, std::initializer_list<Operand> operands);
 void require_float(const char* op, std::initializer_list<Operand> operands);      // defined, floating point, one dtype
 void require_same_dtype(const char* op, std::initializer_list<Operand> operands);  // defined, one dtype
+void require_same_dtype(const char* op, std::initializer_list<Operand> some, std::initializer_list<Operand> operands);
 void require_numbers(const char* op, std::initializer_list<Operand> operands);     // defined, one dtype, not boolean
 void require_dtype(const char* op, DType dtype, Operand operand);
 void require_dtype(const char* op, DType dtype, Operand operand, std::initializer_list<Operand> operands);
@@ -41,8 +42,22 @@ std::int64_t numel(const char* op, const Shape& shape, std::initializer_list<Ope
 void require_addressable(const char* op, const Shape& shape, std::initializer_list<Operand> operands);
 void require_rank(const char* op, std::size_t axes, std::initializer_list<Operand> operands);
 
-// A new array; what can't be had is a ShapeError that names the op and shows the operands.
+// A new array, uninitialised or all of one value, and x's elements in row-major order without gaps: ops make theirs by
+// these, for what can't be had is then a ShapeError that names the op and shows the operands.
 Array allocate(const char* op, const Shape& shape, DType dtype, std::initializer_list<Operand> operands = {});
+Array filled(const char* op, const Shape& shape, double value, DType dtype,
+             std::initializer_list<Operand> operands = {});
+Array contiguous(const char* op, const Array& x, std::initializer_list<Operand> operands);
+Array copied(const char* op, const Array& x, std::initializer_list<Operand> operands);
+// f(), where a ShapeError that names no op becomes one of this op.
+template <class F>
+auto said_by(const char* op, std::initializer_list<Operand> operands, F f) {
+  try {
+    return f();
+  } catch (const ShapeError& e) {
+    throw ShapeError(fmt::format("{}: {}{}", op, e.what(), describe(operands)));
+  }
+}
 // Do two elements lie in one place (the array is expanded or unfolded)?
 bool shares_places(const Array& a);
 

@@ -11,15 +11,14 @@ namespace {
 template <class F>
 Tensor compare(const char* op, const Tensor& a, const Tensor& b, F f) {
   require_same_dtype(op, {{"a", a}, {"b", b}});
-  const Shape shape = broadcast_shapes(op, {{"a", a}, {"b", b}});
-  return Tensor(dispatch(a.dtype(), [&]<class T>() { return map<T, bool>(a.array(), b.array(), shape, f); }));
+  return Tensor(dispatch(a.dtype(), [&]<class T>() { return map<T, bool>(op, {"a", a}, {"b", b}, f); }));
 }
 
 template <class F>
 Tensor compare(const char* op, const Tensor& a, double b, F f) {
   require<DTypeError>(a.defined(), op, "an operand is undefined", {{"a", a}});
   return Tensor(dispatch(a.dtype(), [&]<class T>() {
-    return map<T, bool>(a.array(), [f, b](T v) {
+    return map<T, bool>(op, {"a", a}, [f, b](T v) {
       if constexpr (std::is_same_v<T, float>) return f(v, static_cast<float>(b));
       else if constexpr (std::is_same_v<T, std::int64_t>)  // exact
         return f(static_cast<long double>(v), static_cast<long double>(b));
@@ -68,14 +67,14 @@ Tensor logical_xor(const Tensor& a, const Tensor& b) {
 }
 Tensor logical_not(const Tensor& a) {
   require_dtype("logical_not", boolean, {"a", a});
-  return Tensor(map<bool>(a.array(), [](bool v) { return !v; }));
+  return Tensor(map<bool>("logical_not", {"a", a}, [](bool v) { return !v; }));
 }
 
 namespace {
 template <class F>
 Tensor test(const char* op, const Tensor& x, F f) {
   require_float(op, {{"x", x}});
-  return Tensor(dispatch_float(op, x.dtype(), [&]<class T>() { return map<T, bool>(x.array(), f); }));
+  return Tensor(dispatch_float(op, x.dtype(), [&]<class T>() { return map<T, bool>(op, {"x", x}, f); }));
 }
 }  // namespace
 
@@ -83,13 +82,11 @@ Tensor isnan(const Tensor& x) { return test("isnan", x, [](auto v) { return std:
 Tensor isinf(const Tensor& x) { return test("isinf", x, [](auto v) { return std::isinf(v); }); }
 Tensor isfinite(const Tensor& x) { return test("isfinite", x, [](auto v) { return std::isfinite(v); }); }
 
-Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
-  const auto operands = {Operand{"condition", condition}, Operand{"a", a}, Operand{"b", b}};
-  require_defined("where", operands);
-  require_dtype("where", boolean, {"condition", condition}, operands);
-  require<DTypeError>(a.dtype() == b.dtype(), "where", "element types must agree; convert with to(x, dtype)", operands);
-  const Shape shape = broadcast_shapes("where", operands);
-  Array y = Array::empty(shape, a.dtype());
+namespace {
+// Of operands that were checked, and go into a result of `shape`.
+Tensor choose(const char* op, const Tensor& condition, const Tensor& a, const Tensor& b, const Shape& shape,
+              std::initializer_list<Operand> operands) {
+  Array y = allocate(op, shape, a.dtype(), operands);
   const Array &c = condition.array(), &p = a.array(), &q = b.array();
   dispatch(a.dtype(), [&]<class T>() {
     T* out = y.mutable_data<T>();
@@ -107,13 +104,22 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
                 [condition](const Tensor& g) { return where(condition, g, full({}, 0, g.dtype())); },
                 [condition](const Tensor& g) { return where(condition, full({}, 0, g.dtype()), g); });
 }
+}  // namespace
+
+Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
+  const auto operands = {Operand{"condition", condition}, Operand{"a", a}, Operand{"b", b}};
+  require_defined("where", operands);
+  require_dtype("where", boolean, {"condition", condition}, operands);
+  require_same_dtype("where", {{"a", a}, {"b", b}}, operands);
+  return choose("where", condition, a, b, broadcast_shapes("where", operands), operands);
+}
 
 Tensor masked_fill(const Tensor& x, const Tensor& mask, double value) {
   require_defined("masked_fill", {{"x", x}});
-  require_dtype("masked_fill", boolean, {"mask", mask}, {{"x", x}, {"mask", mask}});
-  require(broadcasts_to(mask.shape(), x.shape()), "masked_fill", "mask must broadcast to x",
-          {{"x", x}, {"mask", mask}});
-  return where(mask, full({}, value, x.dtype()), x);
+  const auto operands = {Operand{"x", x}, Operand{"mask", mask}};
+  require_dtype("masked_fill", boolean, {"mask", mask}, operands);
+  require(broadcasts_to(mask.shape(), x.shape()), "masked_fill", "mask must broadcast to x", operands);
+  return choose("masked_fill", mask, full({}, value, x.dtype()), x, x.shape(), operands);
 }
 
 }  // namespace gradus

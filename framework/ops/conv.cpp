@@ -10,7 +10,8 @@ namespace gradus {
 
 namespace {
 
-Tensor convolve_transposed(const char* op, const Tensor& y, const Tensor& weight, const Convolution& c);
+Tensor convolve_transposed(const char* op, const Tensor& y, const Tensor& weight, const Convolution& c,
+                           std::initializer_list<Operand> operands = {});
 Tensor weight_gradient(const Tensor& x, const Tensor& y, const Convolution& c);
 
 // The sizes of one group's matrices: weight (m, k), columns (k, windows), y (m, windows).
@@ -28,10 +29,11 @@ struct Sizes {
 template <class T>
 class Bands {
  public:
-  explicit Bands(const Convolution& c) : all_(c.windows.y.count), across_(c.windows.x.count) {
+  Bands(const char* op, const Convolution& c, std::initializer_list<Operand> operands)
+      : all_(c.windows.y.count), across_(c.windows.x.count) {
     const std::int64_t height = c.windows.channels * c.windows.y.kernel * c.windows.x.kernel;
     rows_ = std::clamp<std::int64_t>((1 << 18) / std::max<std::int64_t>(height * across_, 1), 1, all_);
-    room_ = Array::empty({height, rows_ * across_}, dtype_of<T>);
+    room_ = allocate(op, {height, rows_ * across_}, dtype_of<T>, operands);
   }
   // f(first row of windows, rows, windows in them, room for their columns)
   template <class F>
@@ -56,16 +58,17 @@ void for_images(const Convolution& c, const Sizes& s, F f) {
 
 }  // namespace
 
-Tensor convolve(const char* op, const Tensor& x, const Tensor& weight, const Convolution& c) {
+Tensor convolve(const char* op, const Tensor& x, const Tensor& weight, const Convolution& c,
+                std::initializer_list<Operand> operands) {
   const Sizes s(c);
-  const Array in = x.array().contiguous(), w = weight.array().contiguous();
-  Array y = Array::empty(c.y_shape(), x.dtype());
+  Array y = allocate(op, c.y_shape(), x.dtype(), operands);
+  const Array in = contiguous(op, x.array(), operands), w = contiguous(op, weight.array(), operands);
   dispatch_float(op, x.dtype(), [&]<class T>() {
     if (y.numel() == 0) return;
     const T *from = in.data<T>(), *ws = w.data<T>();
     T* out = y.mutable_data<T>();
     for_images(c, s, [&](std::int64_t begin, std::int64_t end) {
-      Bands<T> bands(c);
+      Bands<T> bands(op, c, operands);
       for (std::int64_t n = begin; n < end; ++n) {
         bands.each([&](std::int64_t first, std::int64_t rows, std::int64_t width, T* columns) {
           kernels::image_to_columns(c.windows, first, rows, from + n * s.x_image, columns);
@@ -85,16 +88,17 @@ Tensor convolve(const char* op, const Tensor& x, const Tensor& weight, const Con
 
 namespace {
 
-Tensor convolve_transposed(const char* op, const Tensor& y, const Tensor& weight, const Convolution& c) {
+Tensor convolve_transposed(const char* op, const Tensor& y, const Tensor& weight, const Convolution& c,
+                           std::initializer_list<Operand> operands) {
   const Sizes s(c);
-  const Array in = y.array().contiguous(), w = weight.array().contiguous();
-  Array x = Array::zeros(c.x_shape(), y.dtype());
+  Array x = filled(op, c.x_shape(), 0, y.dtype(), operands);
+  const Array in = contiguous(op, y.array(), operands), w = contiguous(op, weight.array(), operands);
   dispatch_float(op, y.dtype(), [&]<class T>() {
     if (x.numel() == 0) return;
     const T *from = in.data<T>(), *ws = w.data<T>();
     T* out = x.mutable_data<T>();
     for_images(c, s, [&](std::int64_t begin, std::int64_t end) {
-      Bands<T> bands(c);
+      Bands<T> bands(op, c, operands);
       for (std::int64_t n = begin; n < end; ++n) {
         bands.each([&](std::int64_t first, std::int64_t rows, std::int64_t width, T* columns) {
           for (std::int64_t g = 0; g < c.groups; ++g) {
@@ -116,12 +120,12 @@ Tensor convolve_transposed(const char* op, const Tensor& y, const Tensor& weight
 Tensor weight_gradient(const Tensor& x, const Tensor& y, const Convolution& c) {
   const Sizes s(c);
   const Array in = x.array().contiguous(), gs = y.array().contiguous();
-  Array w = Array::zeros(c.weight_shape(), x.dtype());
+  Array w = filled("conv_weight_gradient", c.weight_shape(), 0, x.dtype(), {{"x", x}, {"g", y}});
   dispatch_float("conv", x.dtype(), [&]<class T>() {
     if (w.numel() == 0 || gs.numel() == 0) return;
     const T *from = in.data<T>(), *and_from = gs.data<T>();
     T* out = w.mutable_data<T>();
-    Bands<T> bands(c);
+    Bands<T> bands("conv_weight_gradient", c, {{"x", x}, {"g", y}});
     for (std::int64_t n = 0; n < c.images; ++n) {
       bands.each([&](std::int64_t first, std::int64_t rows, std::int64_t width, T* columns) {
         kernels::image_to_columns(c.windows, first, rows, from + n * s.x_image, columns);
@@ -180,8 +184,7 @@ Tensor conv(const char* op, std::int64_t axes, const Tensor& x, const Tensor& we
   const Convolution c{x.size(0), weight.size(0), o.groups,
                       windows_over(op, axes, x.size(1), positions_of(x, axes),
                                    {kernel_of(weight, axes), o.stride, o.padding, o.dilation}, operands)};
-  require_addressable(op, c.y_shape(), operands);
-  return from_images(add_bias(convolve(op, as_images(x), as_images(weight), c), bias), axes);
+  return from_images(add_bias(convolve(op, as_images(x), as_images(weight), c, operands), bias), axes);
 }
 
 // How long the output is of which a convolution would make `size`.
@@ -225,8 +228,7 @@ Tensor conv_transpose(const char* op, std::int64_t axes, const Tensor& x, const 
       x.size(0), x.size(1), o.groups,
       windows_over(op, axes, weight.size(1) * o.groups, size, {kernel, o.stride, o.padding, o.dilation}, operands)};
   c.windows.y.count = from.height, c.windows.x.count = from.width;  // output_padding may leave room for one more
-  require_addressable(op, c.x_shape(), operands);
-  return from_images(add_bias(convolve_transposed(op, as_images(x), as_images(weight), c), bias), axes);
+  return from_images(add_bias(convolve_transposed(op, as_images(x), as_images(weight), c, operands), bias), axes);
 }
 
 }  // namespace

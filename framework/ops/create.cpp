@@ -8,32 +8,21 @@ namespace gradus {
 
 namespace {
 
-Tensor filled(const char* op, const Shape& shape, double value, DType dtype,
-              std::initializer_list<Operand> operands = {}) {
-  require_addressable(op, shape, operands);
-  try {
-    return Tensor(Array::full(shape, value, dtype));
-  } catch (const ShapeError&) {
-    allocate(op, shape, dtype, operands);  // fails as well, and names the op
-    throw;
-  }
-}
-
 Tensor filled_like(const char* op, const Tensor& x, double value) {
   require_defined(op, {{"x", x}});
-  return filled(op, x.shape(), value, x.dtype(), {{"x", x}});  // x may be expanded
+  return Tensor(filled(op, x.shape(), value, x.dtype(), {{"x", x}}));  // x may be expanded
 }
 
 }  // namespace
 
-Tensor zeros(const Shape& shape, DType dtype) { return filled("zeros", shape, 0, dtype); }
-Tensor ones(const Shape& shape, DType dtype) { return filled("ones", shape, 1, dtype); }
-Tensor full(const Shape& shape, double value, DType dtype) { return filled("full", shape, value, dtype); }
+Tensor zeros(const Shape& shape, DType dtype) { return Tensor(filled("zeros", shape, 0, dtype)); }
+Tensor ones(const Shape& shape, DType dtype) { return Tensor(filled("ones", shape, 1, dtype)); }
+Tensor full(const Shape& shape, double value, DType dtype) { return Tensor(filled("full", shape, value, dtype)); }
 Tensor zeros_like(const Tensor& x) { return filled_like("zeros_like", x, 0); }
 Tensor ones_like(const Tensor& x) { return filled_like("ones_like", x, 1); }
 
 Tensor eye(std::int64_t n, DType dtype) {
-  Array y = filled("eye", {n, n}, 0, dtype).array();
+  Array y = filled("eye", {n, n}, 0, dtype);
   Array diagonal = y.view({n}, {n + 1});
   copy_into(diagonal, Array::full({}, 1, dtype));
   return Tensor(y);
@@ -94,8 +83,8 @@ Tensor one_hot(const Tensor& ids, std::int64_t classes, DType dtype) {
   require_rank("one_hot", ids.shape().size() + 1, {{"ids", ids}});
   Shape shape = ids.shape();
   shape.push_back(classes);
-  Array y = filled("one_hot", shape, 0, dtype, {{"ids", ids}}).array();
-  const Array index = ids.array().contiguous();
+  Array y = filled("one_hot", shape, 0, dtype, {{"ids", ids}});
+  const Array index = contiguous("one_hot", ids.array(), {{"ids", ids}});
   dispatch(dtype, [&]<class T>() {
     T* out = y.mutable_data<T>();
     const std::int64_t* id = index.data<std::int64_t>();
@@ -107,7 +96,8 @@ Tensor one_hot(const Tensor& ids, std::int64_t classes, DType dtype) {
 Tensor to(const Tensor& x, DType dtype) {
   require_defined("to", {{"x", x}});
   if (x.dtype() == dtype) return x;
-  Array y = cast(x.array(), dtype);
+  Array y = allocate("to", x.shape(), dtype, {{"x", x}});
+  copy_into(y, x.array());
   if (!is_float(dtype) || !is_float(x.dtype())) return Tensor(y);
   return record("to", y, {x}, [from = x.dtype()](const Tensor& g) { return to(g, from); });
 }

@@ -99,14 +99,14 @@ struct Batch {
   }
 };
 
-void require_labels(const Batch& batch, std::int64_t classes) {
+void require_labels(const Batch& batch, std::int64_t classes, std::initializer_list<Operand> operands) {
   const std::int64_t longest = batch.targets.shape()[1];
   for (std::int64_t i = 0; i < batch.targets.shape()[0]; ++i) {
     for (std::int64_t k = 0; k < batch.target_lengths.data<std::int64_t>()[i]; ++k) {
       const std::int64_t label = batch.targets.data<std::int64_t>()[i * longest + k];
       if (label >= 0 && label < classes && label != batch.blank) continue;
-      throw IndexError(fmt::format("ctc: target {} at position ({}, {}) is the blank or outside [0, {})", label, i, k,
-                                   classes));
+      throw IndexError(fmt::format("ctc: target {} at position ({}, {}) is the blank or outside [0, {}){}", label, i, k,
+                                   classes, describe(operands)));
     }
   }
 }
@@ -131,9 +131,9 @@ Tensor ctc(const Tensor& log_probs, const Tensor& targets, const Tensor& input_l
   }
   require_indices("ctc", "input_lengths", input_lengths, frames + 1, operands);
   require_indices("ctc", "target_lengths", target_lengths, targets.size(1) + 1, operands);
-  const Batch batch{log_probs.array().contiguous(), targets.array().contiguous(), input_lengths.array().contiguous(),
-                    target_lengths.array().contiguous(), o.blank};
-  require_labels(batch, classes);
+  const Batch batch{contiguous("ctc", log_probs.array(), operands), contiguous("ctc", targets.array(), operands),
+                    input_lengths.array().contiguous(), target_lengths.array().contiguous(), o.blank};
+  require_labels(batch, classes, operands);
 
   Array y = Array::empty({size}, log_probs.dtype());
   dispatch_float("ctc", y.dtype(), [&]<class T>() {

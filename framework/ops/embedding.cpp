@@ -32,7 +32,7 @@ Tensor embedding(const Tensor& ids, const Tensor& weight, std::int64_t padding_i
   Shape shape = ids.shape();
   const std::int64_t d = weight.size(1), count = weight.size(0);
   shape.push_back(d);
-  Array y = Array::empty(shape, weight.dtype());
+  Array y = allocate("embedding", shape, weight.dtype(), {{"ids", ids}, {"weight", weight}});
   const Array table = weight.array().contiguous(), index = ids.array().contiguous();
   dispatch_float("embedding", weight.dtype(), [&]<class T>() {
     kernels::gather_rows(index.numel(), d, sizeof(T), table.data<T>(), index.data<std::int64_t>(), y.mutable_data<T>());

@@ -108,7 +108,7 @@ namespace {
 // Φ(x), the share of a standard normal below x.
 Tensor normal_cdf(const Tensor& x) {
   const Array y = dispatch_float("gelu", x.dtype(), [&]<class T>() {
-    return map<T>(x.array(), [](T v) { return T(0.5) * std::erfc(-v * std::numbers::sqrt2_v<T> / 2); });
+    return map<T>("gelu", {"x", x}, [](T v) { return T(0.5) * std::erfc(-v * std::numbers::sqrt2_v<T> / 2); });
   });
   return record("normal_cdf", y, {x}, [x](const Tensor& g) {
     return g * exp(-0.5 * (x * x)) * (std::numbers::inv_sqrtpi / std::numbers::sqrt2);
@@ -149,7 +149,7 @@ namespace {
 // A function that is constant between its jumps.
 template <class F>
 Tensor step(const char* op, const Tensor& x, F f) {
-  const Array y = dispatch_float(op, x.dtype(), [&]<class T>() { return map<T>(x.array(), f); });
+  const Array y = dispatch_float(op, x.dtype(), [&]<class T>() { return map<T>(op, {"x", x}, f); });
   return record(op, y, {x}, [](const Tensor& g) { return zeros_like(g); });
 }
 
@@ -159,7 +159,7 @@ const auto sign_of = [](auto v) { return static_cast<decltype(v)>((v > 0) - (v <
 
 Tensor sign(const Tensor& x) {
   require_defined("sign", {{"x", x}});
-  return x.dtype() == int64 ? Tensor(map<std::int64_t>(x.array(), sign_of)) : step("sign", x, sign_of);
+  return x.dtype() == int64 ? Tensor(map<std::int64_t>("sign", {"x", x}, sign_of)) : step("sign", x, sign_of);
 }
 
 Tensor floor(const Tensor& x) {
@@ -180,7 +180,7 @@ Tensor round(const Tensor& x) {
 Tensor neg(const Tensor& x) {
   require_defined("neg", {{"x", x}});
   const Array y = x.dtype() == int64
-                      ? map<std::int64_t>(x.array(), [](std::int64_t v) {
+                      ? map<std::int64_t>("neg", {"x", x}, [](std::int64_t v) {
                         return static_cast<std::int64_t>(-static_cast<std::uint64_t>(v));
                       })
                       : map_vector("neg", x, [](const auto& k) { return k.neg; });
@@ -191,7 +191,7 @@ Tensor operator-(const Tensor& x) { return neg(x); }
 
 Tensor abs(const Tensor& x) {
   require_defined("abs", {{"x", x}});
-  const Array y = x.dtype() == int64 ? map<std::int64_t>(x.array(), [](std::int64_t v) {
+  const Array y = x.dtype() == int64 ? map<std::int64_t>("abs", {"x", x}, [](std::int64_t v) {
     if (v == std::numeric_limits<std::int64_t>::min()) {
       throw ConfigError("abs: the smallest int64 has no positive counterpart");
     }

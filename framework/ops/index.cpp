@@ -20,8 +20,9 @@ struct Around {
 
 }  // namespace
 
-Tensor index_add(const Tensor& g, const Tensor& index, const Shape& shape, std::int64_t axis) {
-  Array y = Array::zeros(shape, g.dtype());
+Tensor index_add(const Tensor& g, const Tensor& index, const Shape& shape, std::int64_t axis, const char* op,
+                 std::initializer_list<Operand> operands) {
+  Array y = filled(op, shape, 0, g.dtype(), operands);
   const Array from = g.array().contiguous(), ids = index.array().contiguous();
   const Around to(shape, static_cast<std::size_t>(axis));
   dispatch_number("index_select", g.dtype(), [&]<class T>() {
@@ -36,6 +37,23 @@ Tensor index_add(const Tensor& g, const Tensor& index, const Shape& shape, std::
     }
   });
   return record("index_add", y, {g, index}, [=](const Tensor& gg) { return index_select(gg, axis, index); });
+}
+
+Tensor select_into(Array y, const Tensor& x, std::int64_t axis, const Tensor& index) {
+  const Array from = x.array().contiguous(), ids = index.array().contiguous();
+  const Around around(x.shape(), static_cast<std::size_t>(axis));
+  dispatch(x.dtype(), [&]<class T>() {
+    T* out = y.mutable_data<T>();
+    const T* in = from.data<T>();
+    const std::int64_t* id = ids.data<std::int64_t>();
+    for (std::int64_t o = 0; o < around.outer; ++o) {
+      for (std::int64_t k = 0; k < ids.numel(); ++k) {
+        out = std::copy_n(in + (o * around.size + id[k]) * around.inner, around.inner, out);
+      }
+    }
+  });
+  return record("index_select", y, {x, index},
+                [=, all = x.shape()](const Tensor& g) { return index_add(g, index, all, axis); });
 }
 
 namespace {
@@ -73,23 +91,8 @@ Tensor index_select(const Tensor& x, std::int64_t axis, const Tensor& index) {
   require_indices("index_select", "index", index, x.shape()[i], {{"x", x}, {"index", index}});
   Shape shape = x.shape();
   shape[i] = index.numel();
-  Array y = Array::empty(shape, x.dtype());
-  const Array from = x.array().contiguous(), ids = index.array().contiguous();
-  const Around around(x.shape(), i);
-  dispatch(x.dtype(), [&]<class T>() {
-    T* out = y.mutable_data<T>();
-    const T* in = from.data<T>();
-    const std::int64_t* id = ids.data<std::int64_t>();
-    for (std::int64_t o = 0; o < around.outer; ++o) {
-      for (std::int64_t k = 0; k < ids.numel(); ++k) {
-        out = std::copy_n(in + (o * around.size + id[k]) * around.inner, around.inner, out);
-      }
-    }
-  });
-  return record("index_select", y, {x, index},
-                [=, from = x.shape(), a = static_cast<std::int64_t>(i)](const Tensor& g) {
-    return index_add(g, index, from, a);
-  });
+  return select_into(allocate("index_select", shape, x.dtype(), {{"x", x}, {"index", index}}), x,
+                     static_cast<std::int64_t>(i), index);
 }
 
 Tensor gather(const Tensor& x, std::int64_t axis, const Tensor& index) {
@@ -97,8 +100,8 @@ Tensor gather(const Tensor& x, std::int64_t axis, const Tensor& index) {
   const auto i = normalize_axis("gather", axis, {{"x", x}, {"index", index}});
   require_indices("gather", "index", index, x.shape()[i], {{"x", x}, {"index", index}});
   require_gather_shapes("gather", x, i, index);
-  Array y = Array::empty(index.shape(), x.dtype());
-  const Array from = x.array().contiguous(), ids = index.array().contiguous();
+  Array y = allocate("gather", index.shape(), x.dtype(), {{"x", x}, {"index", index}});
+  const Array from = contiguous("gather", x.array(), {{"x", x}, {"index", index}}), ids = index.array().contiguous();
   dispatch(x.dtype(), [&]<class T>() {
     T* out = y.mutable_data<T>();
     const T* in = from.data<T>();
@@ -110,15 +113,15 @@ Tensor gather(const Tensor& x, std::int64_t axis, const Tensor& index) {
 }
 
 Tensor scatter_add(const Tensor& x, std::int64_t axis, const Tensor& index, const Tensor& src) {
+  const auto operands = {Operand{"x", x}, Operand{"index", index}, Operand{"src", src}};
   require_defined("scatter_add", {{"x", x}});
-  const auto i = normalize_axis("scatter_add", axis, {{"x", x}, {"index", index}, {"src", src}});
+  const auto i = normalize_axis("scatter_add", axis, operands);
   require_same_dtype("scatter_add", {{"x", x}, {"src", src}});
-  require_indices("scatter_add", "index", index, x.shape()[i], {{"x", x}, {"index", index}, {"src", src}});
-  require(index.shape() == src.shape(), "scatter_add", "index and src must have one shape",
-          {{"x", x}, {"index", index}, {"src", src}});
+  require_indices("scatter_add", "index", index, x.shape()[i], operands);
+  require(index.shape() == src.shape(), "scatter_add", "index and src must have one shape", operands);
   require_gather_shapes("scatter_add", x, i, index);
-  Array y = x.array().copy();
-  const Array from = src.array().contiguous(), ids = index.array().contiguous();
+  Array y = copied("scatter_add", x.array(), operands);
+  const Array from = contiguous("scatter_add", src.array(), operands), ids = index.array().contiguous();
   dispatch_number("scatter_add", x.dtype(), [&]<class T>() {
     T* out = y.mutable_data<T>();
     const T* in = from.data<T>();
@@ -136,7 +139,7 @@ Tensor band(const char* op, const Tensor& x, bool lower, std::int64_t diagonal) 
   require(x.shape().size() >= 2, op, "needs at least two axes", {{"x", x}});
   const std::int64_t rows = x.size(-2), columns = x.size(-1);
   diagonal = std::clamp(diagonal, -rows - 1, columns + 1);  // farther changes nothing, and could overflow
-  Array y = x.array().copy();
+  Array y = copied(op, x.array(), {{"x", x}});
   dispatch(x.dtype(), [&]<class T>() {
     T* p = y.mutable_data<T>();
     for (std::int64_t r = 0; columns > 0 && r < y.numel() / columns; ++r, p += columns) {

@@ -12,9 +12,10 @@ namespace gradus {
 namespace {
 
 // x (rows, inner) with values (n, inner) at rows[i]; of equal rows the last one counts.
-Tensor put_rows(const Tensor& x, const Tensor& rows, const Tensor& values) {
+Tensor put_rows(const char* op, const Tensor& x, const Tensor& rows, const Tensor& values,
+                std::initializer_list<Operand> operands) {
   // index_add adds numbers
-  if (x.dtype() == boolean) return to(put_rows(to(x, int64), rows, to(values, int64)), boolean);
+  if (x.dtype() == boolean) return to(put_rows(op, to(x, int64), rows, to(values, int64), operands), boolean);
   const auto at = rows.to_vector<std::int64_t>();
   std::unordered_map<std::int64_t, std::int64_t> last;
   for (std::size_t i = 0; i < at.size(); ++i) last[at[i]] = static_cast<std::int64_t>(i);
@@ -26,7 +27,7 @@ Tensor put_rows(const Tensor& x, const Tensor& rows, const Tensor& values) {
   }
   const auto n = static_cast<std::int64_t>(written.size());
   const Tensor to = from_vector(written, {n});
-  Array replaced = Array::zeros({x.size(0), 1}, boolean);
+  Array replaced = filled(op, {x.size(0), 1}, 0, boolean, operands);
   bool* flags = replaced.mutable_data<bool>();
   for (const auto row : written) flags[row] = true;
   return where(Tensor(replaced), index_add(index_select(values, 0, from_vector(sources, {n})), to, x.shape(), 0), x);
@@ -56,8 +57,8 @@ Tensor scatter(const Tensor& x, std::int64_t axis, const Tensor& index, const Te
   bool fits = index.dim() == x.dim();
   for (std::size_t d = 0; fits && d < x.shape().size(); ++d) fits = d == i || index.shape()[d] <= x.shape()[d];
   require(fits, "scatter", "index needs as many axes as x, and no other size larger than x's", operands);
-  const Tensor rows = put_rows(reshape(x, {x.numel(), 1}), flat_positions(x.shape(), i, index),
-                               reshape(src, {src.numel(), 1}));
+  const Tensor rows = put_rows("scatter", reshape(x, {x.numel(), 1}), flat_positions(x.shape(), i, index),
+                               reshape(src, {src.numel(), 1}), operands);
   return reshape(rows, x.shape());
 }
 
@@ -72,8 +73,8 @@ Tensor index_put(const Tensor& x, const std::vector<Tensor>& indices, const Tens
                     {{"x", x}, {"index", indices[k]}, {"values", values}});
     where_to = k == 0 ? indices[k].shape() : broadcast_shapes("index_put", where_to, indices[k].shape());
   }
-  require_rank("index_put", where_to.size() + x.shape().size() - indices.size(),
-               {{"x", x}, {"index 0", indices[0]}, {"values", values}});
+  const auto operands = {Operand{"x", x}, Operand{"index 0", indices[0]}, Operand{"values", values}};
+  require_rank("index_put", where_to.size() + x.shape().size() - indices.size(), operands);
   Tensor row = zeros(where_to, int64);  // of x as (rows, inner)
   std::int64_t rows = 1, inner = 1;
   Shape given = where_to;
@@ -83,11 +84,12 @@ Tensor index_put(const Tensor& x, const std::vector<Tensor>& indices, const Tens
     else given.push_back(n), inner *= n;
   }
   require(broadcasts_to(values.shape(), given), "index_put",
-          "values must broadcast to the shape of the indices and the other axes of x",
-          {{"x", x}, {"index 0", indices[0]}, {"values", values}});
+          "values must broadcast to the shape of the indices and the other axes of x", operands);
   const Tensor to = reshape(row, {row.numel()});
   const Tensor from = reshape(expand(values, given), {row.numel(), inner}), all = reshape(x, {rows, inner});
-  return reshape(accumulate ? all + index_add(from, to, all.shape(), 0) : put_rows(all, to, from), x.shape());
+  return reshape(accumulate ? all + index_add(from, to, all.shape(), 0)
+                            : put_rows("index_put", all, to, from, operands),
+                 x.shape());
 }
 
 Tensor slice_scatter(const Tensor& x, const Tensor& src, std::int64_t axis, std::int64_t start, std::int64_t end,
@@ -98,7 +100,7 @@ Tensor slice_scatter(const Tensor& x, const Tensor& src, std::int64_t axis, std:
     throw ConfigError(fmt::format("slice_scatter: the step is {}, must be at least 1{}", step,
                                   describe({{"x", x}, {"src", src}})));
   }
-  const Tensor y(x.array().copy());
+  const Tensor y(copied("slice_scatter", x.array(), {{"x", x}, {"src", src}}));
   const Tensor part = slice(y, axis, start, end, step);
   require(broadcasts_to(src.shape(), part.shape()), "slice_scatter", "src must broadcast to the slice of x",
           {{"x", x}, {"slice", part}, {"src", src}});
@@ -125,8 +127,8 @@ Tensor take_along(const Tensor& x, std::int64_t axis, const Tensor& index) {
 namespace {
 
 // The positions of true elements in row-major order -> (count).
-Tensor positions_of_true(const Tensor& mask) {
-  const Array all = mask.array().contiguous();
+Tensor positions_of_true(const char* op, const Tensor& mask, std::initializer_list<Operand> operands) {
+  const Array all = contiguous(op, mask.array(), operands);
   const bool* flags = all.data<bool>();
   std::vector<std::int64_t> found;
   for (std::int64_t i = 0; i < all.numel(); ++i) {
@@ -142,12 +144,13 @@ Tensor masked_select(const Tensor& x, const Tensor& mask) {
   require_dtype("masked_select", boolean, {"mask", mask});
   const Shape shape = broadcast_shapes("masked_select", {{"x", x}, {"mask", mask}});
   const Tensor row = reshape(expand(x, shape), {numel(shape)});
-  return index_select(row, 0, positions_of_true(expand(mask, shape)));
+  return index_select(row, 0, positions_of_true("masked_select", expand(mask, shape), {{"x", x}, {"mask", mask}}));
 }
 
 Tensor nonzero(const Tensor& x) {
   require_defined("nonzero", {{"x", x}});
-  const auto found = positions_of_true(to(x.detach(), boolean)).to_vector<std::int64_t>();
+  const Tensor truth = to(x.detach(), boolean);
+  const auto found = positions_of_true("nonzero", truth, {{"x", x}}).to_vector<std::int64_t>();
   const std::int64_t rank = x.dim();
   Array y = Array::empty({static_cast<std::int64_t>(found.size()), rank}, int64);
   std::int64_t* out = y.mutable_data<std::int64_t>();

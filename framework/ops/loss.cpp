@@ -71,18 +71,19 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets, const CrossEnt
   if (logits.numel() == 0) return sum(logits);
 
   const std::int64_t n = logits.size(-1), rows = logits.numel() / n;
-  const Array in = logits.array().contiguous(), ids = targets.array().contiguous();
-  Array lse = Array::empty({rows}, float64), weights = Array::empty({rows}, logits.dtype()),
-      losses = Array::empty({rows}, logits.dtype());
+  const Array in = contiguous("cross_entropy", logits.array(), {{"logits", logits}, {"targets", targets}}),
+              ids = targets.array().contiguous();
+  Array saved = Array::empty({rows, 2}, logits.dtype()), weights = Array::empty({rows}, logits.dtype()),
+        losses = Array::empty({rows}, float64);
   const std::int64_t* id = ids.data<std::int64_t>();
   const double count = static_cast<double>(rows - std::count(id, id + rows, o.ignore_index));
   Array y = Array::empty({}, logits.dtype());
   dispatch_float("cross_entropy", logits.dtype(), [&]<class T>() {
     T* w = weights.mutable_data<T>();
     for (std::int64_t r = 0; r < rows; ++r) w[r] = id[r] == o.ignore_index ? T(0) : T(1);
-    kernels::cross_entropy(rows, n, in.data<T>(), id, weights.data<T>(), o.label_smoothing, losses.mutable_data<T>(),
-                           lse.mutable_data<double>());
-    *y.mutable_data<T>() = static_cast<T>(kernels::sum(rows, losses.data<T>()) / std::max(count, 1.0));
+    kernels::cross_entropy(rows, n, in.data<T>(), id, weights.data<T>(), o.label_smoothing,
+                           losses.mutable_data<double>(), saved.mutable_data<T>());
+    *y.mutable_data<T>() = static_cast<T>(kernels::sum(rows, losses.data<double>()) / std::max(count, 1.0));
   });
   return record("cross_entropy", y, {logits, targets}, [=](const Tensor& g) {
     if (grad_enabled()) return through([&] { return composed_cross_entropy(logits, targets, o); }, {logits}, g)[0];
@@ -90,7 +91,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets, const CrossEnt
     dispatch_float("cross_entropy", g.dtype(), [&]<class T>() {
       const Array row_scale = (Tensor(weights) * (g.item<double>() / std::max(count, 1.0))).array();
       kernels::cross_entropy_grad(rows, n, in.data<T>(), ids.data<std::int64_t>(), row_scale.data<T>(),
-                                  o.label_smoothing, lse.data<double>(), dx.mutable_data<T>());
+                                  o.label_smoothing, saved.data<T>(), dx.mutable_data<T>());
     });
     return Tensor(dx);
   });

@@ -61,7 +61,7 @@ Tensor binary_cross_entropy(const Tensor& p, const Tensor& target, Reduction red
   require<ConfigError>(all(logical_and(p >= 0, p <= 1)).item<bool>(), op, "every p must be in [0, 1]",
                        {{"p", p}, {"target", target}});
   const Array losses = dispatch_float(op, p.dtype(), [&]<class T>() {
-    return map<T>(p.array(), target.array(), p.shape(), [](T of_p, T of_target) {
+    return map<T>(op, {"p", p}, {"target", target}, [](T of_p, T of_target) {
       const double q = static_cast<double>(of_p), t = static_cast<double>(of_target);
       return static_cast<T>(-(t * std::max(std::log(q), -100.0) + (1 - t) * std::max(std::log1p(-q), -100.0)));
     });

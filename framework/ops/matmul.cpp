@@ -71,9 +71,11 @@ Tensor product(const Tensor& a, const Tensor& b) {
   Shape shape = broadcast_shapes("matmul", operands, 2);
   shape.push_back(sa[sa.size() - 2]);
   shape.push_back(sb.back());
-  require_addressable("matmul", shape, operands);
-  Array y = Array::empty(shape, a.dtype());
-  dispatch_float("matmul", a.dtype(), [&]<class T>() { multiply<T>(as_matrix(a.array()), as_matrix(b.array()), y); });
+  Array y = allocate("matmul", shape, a.dtype(), operands);
+  const auto matrix = [&](const Tensor& x) {
+    return said_by("matmul", operands, [&] { return as_matrix(x.array()); });
+  };
+  dispatch_float("matmul", a.dtype(), [&]<class T>() { multiply<T>(matrix(a), matrix(b), y); });
   return record("matmul", y, {a, b}, [b](const Tensor& g) { return matmul(g, transpose(b, -1, -2)); },
                 [a](const Tensor& g) { return matmul(transpose(a, -1, -2), g); });
 }
@@ -133,12 +135,12 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   require(!bias.defined() || (bias.dim() == 1 && bias.size(0) == weight.size(0)), "linear",
           "b must have one axis, as long as W's first", operands);
 
-  const Array w = weight.array().contiguous();
-  const Array in = x.array().contiguous();
   Shape shape = x.shape();
-  const std::int64_t n = w.shape()[0], k = w.shape()[1];
+  const std::int64_t n = weight.size(0), k = weight.size(1);
   shape[shape.size() - 1] = n;
-  Array y = Array::empty(shape, x.dtype());
+  Array y = allocate("linear", shape, x.dtype(), operands);
+  const Array w = contiguous("linear", weight.array(), operands),
+              in = contiguous("linear", x.array(), operands);
   const std::int64_t m = n ? y.numel() / n : 0;
   dispatch_float("linear", x.dtype(), [&]<class T>() {
     if (y.numel() == 0) return;

@@ -34,11 +34,11 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, dou
   if (!(eps >= 0)) throw ConfigError(fmt::format("layer_norm: eps is {}, must be at least 0", eps));
 
   const std::int64_t n = x.size(-1), rows = n ? x.numel() / n : 0;
-  const Array in = x.array().contiguous();
+  Array y = allocate("layer_norm", x.shape(), x.dtype(), operands), centre = Array::empty({rows}, float64),
+        rstd = Array::empty({rows}, float64);
+  const Array in = contiguous("layer_norm", x.array(), operands);
   const Array w = weight.defined() ? weight.array().contiguous() : Array(),
       b = bias.defined() ? bias.array().contiguous() : Array();
-  Array y = Array::empty(x.shape(), x.dtype()), centre = Array::empty({rows}, float64),
-      rstd = Array::empty({rows}, float64);
   dispatch_float("layer_norm", x.dtype(), [&]<class T>() {
     kernels::layer_norm(rows, n, in.data<T>(), elements<T>(w), elements<T>(b), eps, y.mutable_data<T>(),
                         centre.mutable_data<double>(), rstd.mutable_data<double>());

@@ -7,7 +7,7 @@ namespace gradus {
 
 namespace {
 
-// The windows over each plane of x. Padding may reach over at most half of a window, and no window holds padding alone.
+// The windows over each plane of x. Padding may reach over at most half of a window.
 kernels::Windows pooling_windows(const char* op, std::int64_t axes, const Tensor& x, const WindowSettings& s) {
   const auto operands = {Operand{"x", x}};
   require_float(op, operands);
@@ -21,10 +21,12 @@ kernels::Windows pooling_windows(const char* op, std::int64_t axes, const Tensor
                                     describe(operands)));
     }
   }
-  allocate(op, {x.size(0), x.size(1), w.y.count, w.x.count}, x.dtype(), operands);  // before the way to it
-  require(kernels::all_hold_something(w.y) && kernels::all_hold_something(w.x), op, "a window would hold padding alone",
-          operands);
   return w;
+}
+
+void require_elements(const char* op, const kernels::Windows& w, const Tensor& x) {
+  require(kernels::all_hold_something(w.y) && kernels::all_hold_something(w.x), op, "a window would hold padding alone",
+          {{"x", x}});
 }
 
 // In 1d the kernel is {1, width}, and a setting one number.
@@ -37,8 +39,9 @@ Tensor max_pool(const char* op, std::int64_t axes, const Tensor& x, Size2 kernel
   const kernels::Windows w =
       pooling_windows(op, axes, x, {kernel, stride_or(kernel, o.stride, axes), o.padding, o.dilation});
   const std::int64_t n = x.size(0), c = x.size(1);
-  const Array in = x.array().contiguous();
-  Array position = Array::empty({n, c, w.y.count * w.x.count}, int64);
+  Array position = allocate(op, {n, c, w.y.count * w.x.count}, int64, {{"x", x}});  // before the way to it
+  require_elements(op, w, x);
+  const Array in = contiguous(op, x.array(), {{"x", x}});
   dispatch_float(op, x.dtype(),
                  [&]<class T>() { kernels::window_maxima(w, in.data<T>(), position.mutable_data<std::int64_t>()); });
   const Tensor y = gather(reshape(x, {n, c, w.y.size * w.x.size}), 2, Tensor(position));
@@ -47,15 +50,15 @@ Tensor max_pool(const char* op, std::int64_t axes, const Tensor& x, Size2 kernel
 
 Tensor avg_pool(const char* op, std::int64_t axes, const Tensor& x, Size2 kernel, const AvgPoolOptions& o) {
   const kernels::Windows w = pooling_windows(op, axes, x, {kernel, stride_or(kernel, o.stride, axes), o.padding});
+  require_elements(op, w, x);
   Convolution each{w.channels, 1, 1, w};  // a plane is an image of one channel
   each.windows.channels = 1;
-  allocate(op, each.weight_shape(), x.dtype(), {{"x", x}});  // else `ones` would be named
-  const Tensor weight = ones(each.weight_shape(), x.dtype());
-  const Tensor sums =
-      reshape(convolve(op, reshape(x, each.x_shape()), weight, each), {x.size(0), x.size(1), w.y.count, w.x.count});
+  const Tensor weight(filled(op, each.weight_shape(), 1, x.dtype(), {{"x", x}}));
+  const Tensor sums = reshape(convolve(op, reshape(x, each.x_shape()), weight, each, {{"x", x}}),
+                              {x.size(0), x.size(1), w.y.count, w.x.count});
   if (o.count_include_pad) return from_images(sums / static_cast<double>(weight.numel()), axes);
   each.images = 1;
-  return from_images(sums / convolve(op, ones(each.x_shape(), x.dtype()), weight, each), axes);
+  return from_images(sums / convolve(op, ones(each.x_shape(), x.dtype()), weight, each, {{"x", x}}), axes);
 }
 
 }  // namespace

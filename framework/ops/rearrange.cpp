@@ -4,6 +4,7 @@
 
 #include "framework/ops.h"
 #include "framework/ops/apart.h"
+#include "framework/ops/index.h"
 
 namespace gradus {
 
@@ -11,17 +12,18 @@ namespace {
 
 // Element i of the axis is element from(i) of x's, for i < n.
 template <class F>
-Tensor read(const Tensor& x, std::size_t axis, std::int64_t n, F from) {
+Tensor read(const char* op, const Tensor& x, std::size_t axis, std::int64_t n,
+            std::initializer_list<Operand> operands, F from) {
   Shape shape = x.shape();
   shape[axis] = n;
-  if (x.numel() == 0 && numel(shape) == 0) {  // no index, which may be longer than memory
-    return record("index_select", Array::empty(shape, x.dtype()), {x},
-                  [all = x.shape()](const Tensor& g) { return zeros(all, g.dtype()); });
+  Array y = allocate(op, shape, x.dtype(), operands);
+  if (x.numel() == 0 && y.numel() == 0) {  // no index, which may be longer than memory
+    return record("index_select", y, {x}, [all = x.shape()](const Tensor& g) { return zeros(all, g.dtype()); });
   }
-  Array index = Array::empty({n}, int64);
+  Array index = allocate(op, {n}, int64, operands);
   std::int64_t* at = index.mutable_data<std::int64_t>();
   for (std::int64_t i = 0; i < n; ++i) at[i] = from(i);
-  return index_select(x, static_cast<std::int64_t>(axis), Tensor(index));
+  return select_into(y, x, static_cast<std::int64_t>(axis), Tensor(index));
 }
 
 // size * count, for the axis of an op that repeats x.
@@ -44,7 +46,7 @@ Tensor flip(const Tensor& x, const Axes& axes) {
   Tensor y = x;
   for (const auto axis : normalized("flip", axes, {{"x", x}})) {
     const std::int64_t n = x.size(axis);
-    y = read(y, static_cast<std::size_t>(axis), n, [n](std::int64_t i) { return n - 1 - i; });
+    y = read("flip", y, static_cast<std::size_t>(axis), n, {{"x", x}}, [n](std::int64_t i) { return n - 1 - i; });
   }
   return apart("flip", x, y);
 }
@@ -62,7 +64,8 @@ Tensor roll(const Tensor& x, const Dims& shifts, const Dims& axes) {
     const std::int64_t n = x.shape()[axis];
     if (n == 0) continue;
     const std::int64_t first = (n - shifts[k] % n) % n;  // where the new element 0 comes from
-    y = read(y, axis, n, [=](std::int64_t i) { return i < n - first ? i + first : i + first - n; });
+    y = read("roll", y, axis, n, {{"x", x}},
+             [=](std::int64_t i) { return i < n - first ? i + first : i + first - n; });
   }
   return apart("roll", x, y);
 }
@@ -81,10 +84,10 @@ Tensor repeated(const char* op, const Tensor& x, const Dims& counts) {
   Tensor y = reshape(x, shape);
   Shape all = shape;
   for (std::size_t i = 0; i < counts.size(); ++i) all[i] = times(op, y, i, counts[i]);
-  require_addressable(op, all, {{"x", x}});
+  allocate(op, all, x.dtype(), {{"x", x}});  // before the way to it
   for (std::size_t i = 0; i < counts.size(); ++i) {
     const std::int64_t n = shape[i];
-    if (counts[i] != 1) y = read(y, i, all[i], [n](std::int64_t k) { return k % n; });
+    if (counts[i] != 1) y = read(op, y, i, all[i], {{"x", x}}, [n](std::int64_t k) { return k % n; });
   }
   return apart(op, x, y);
 }
@@ -110,7 +113,8 @@ Tensor tile(const Tensor& x, const Dims& counts) {
 Tensor repeat_interleave(const Tensor& x, std::int64_t repeats, std::int64_t axis) {
   require_defined("repeat_interleave", {{"x", x}});
   const auto i = normalize_axis("repeat_interleave", axis, {{"x", x}});
-  return read(x, i, times("repeat_interleave", x, i, repeats), [repeats](std::int64_t k) { return k / repeats; });
+  return read("repeat_interleave", x, i, times("repeat_interleave", x, i, repeats), {{"x", x}},
+              [repeats](std::int64_t k) { return k / repeats; });
 }
 
 Tensor repeat_interleave(const Tensor& x, const Tensor& repeats, std::int64_t axis) {
@@ -127,7 +131,7 @@ Tensor repeat_interleave(const Tensor& x, const Tensor& repeats, std::int64_t ax
     require(!__builtin_add_overflow(total, n, &total), "repeat_interleave", "the result is too long", operands);
   }
   std::int64_t element = 0, left = counts.empty() ? 0 : counts[0];
-  return read(x, i, total, [&](std::int64_t) {
+  return read("repeat_interleave", x, i, total, operands, [&](std::int64_t) {
     while (left == 0) left = counts[static_cast<std::size_t>(++element)];
     --left;
     return element;
@@ -138,7 +142,7 @@ namespace {
 
 // x with `value` around it, from `before` on along each of the last axes.
 Tensor surround(const Tensor& x, const Shape& shape, const Dims& before, double value) {
-  Array y = Array::full(shape, value, x.dtype());
+  Array y = filled("pad", shape, value, x.dtype(), {{"x", x}});
   std::int64_t offset = 0;
   for (std::size_t i = 0; i < shape.size(); ++i) offset += before[i] * y.strides()[i];
   Array part = y.view(x.shape(), y.strides(), x.numel() > 0 ? offset : 0);
@@ -178,13 +182,13 @@ Tensor pad(const Tensor& x, const std::vector<std::pair<std::int64_t, std::int64
     }
     before[i] = front;
   }
-  require_addressable("pad", shape, {{"x", x}});
   if (mode == Padding::constant) return surround(x, shape, before, value);
+  allocate("pad", shape, x.dtype(), {{"x", x}});  // before the way to it
   Tensor y = x;
   for (std::size_t i = 0; i < shape.size(); ++i) {
     const std::int64_t n = x.shape()[i], first = before[i];
     if (shape[i] == n) continue;
-    y = read(y, i, shape[i], [=](std::int64_t k) {
+    y = read("pad", y, i, shape[i], {{"x", x}}, [=](std::int64_t k) {
       const std::int64_t at = k - first;
       if (mode == Padding::replicate) return std::clamp<std::int64_t>(at, 0, n - 1);
       return at < 0 ? -at : at < n ? at : 2 * (n - 1) - at;

@@ -38,10 +38,10 @@ Array reduced_last(const Array& x, const Dims& axes) {
 
 // y[r] = f(row r, n) for each row of the reduced axes.
 template <class T, class Out = T, class F>
-Array reduce_rows(const Array& x, const Dims& axes, bool keepdim, F f) {
-  const Array rows = reduced_last(x, axes).contiguous();
+Array reduce_rows(const char* op, const Tensor& x, const Dims& axes, bool keepdim, F f) {
+  const Array rows = contiguous(op, reduced_last(x.array(), axes), {{"x", x}});
   const std::int64_t n = count(x.shape(), axes);
-  Array y = Array::empty(reduced_shape(x.shape(), axes, keepdim), dtype_of<Out>);
+  Array y = allocate(op, reduced_shape(x.shape(), axes, keepdim), dtype_of<Out>, {{"x", x}});
   Out* out = y.mutable_data<Out>();
   const T* in = rows.data<T>();
   kernels::parallel_for(y.numel(), std::max<std::int64_t>(1, kernels::elementwise_grain / std::max<std::int64_t>(n, 1)),
@@ -51,31 +51,32 @@ Array reduce_rows(const Array& x, const Dims& axes, bool keepdim, F f) {
   return y;
 }
 
-Array sum_array(const Array& x, const Dims& axes, bool keepdim) {
-  if (x.dtype() == boolean) return sum_array(cast(x, int64), axes, keepdim);
-  return dispatch_number("sum", x.dtype(), [&]<class T>() -> Array {
+Array sum_array(const char* op, const Tensor& x, const Dims& axes, bool keepdim) {
+  if (x.dtype() == boolean) return sum_array(op, to(x, int64), axes, keepdim);
+  return dispatch_number(op, x.dtype(), [&]<class T>() -> Array {
     if constexpr (std::is_same_v<T, std::int64_t>) {
-      return reduce_rows<T>(x, axes, keepdim, [](const T* row, std::int64_t n) {
+      return reduce_rows<T>(op, x, axes, keepdim, [](const T* row, std::int64_t n) {
         std::uint64_t s = 0;
         for (std::int64_t i = 0; i < n; ++i) s += static_cast<std::uint64_t>(row[i]);
         return static_cast<T>(s);
       });
     } else {
-      const bool leading = axes.size() < x.rank() &&
+      const std::size_t rank = x.shape().size();
+      const bool leading = axes.size() < rank &&
           (axes.empty() || axes.back() == static_cast<std::int64_t>(axes.size()) - 1);
       if (leading) {  // a view as well: its sums have the bits of its copy's
-        const Array all = x.contiguous();
-        Array y = Array::empty(reduced_shape(x.shape(), axes, keepdim), x.dtype());
+        const Array all = contiguous(op, x.array(), {{"x", x}});
+        Array y = allocate(op, reduced_shape(x.shape(), axes, keepdim), x.dtype(), {{"x", x}});
         kernels::column_sum(count(x.shape(), axes), y.numel(), all.data<T>(), y.mutable_data<T>());
         return y;
       }
-      if (axes.size() == x.rank()) {
-        const Array all = x.contiguous();
+      if (axes.size() == rank) {
+        const Array all = contiguous(op, x.array(), {{"x", x}});
         return Array::full(reduced_shape(x.shape(), axes, keepdim), kernels::sum(all.numel(), all.data<T>()),
                            x.dtype());
       }
       const auto kernel = kernels::vector_kernels<T>().sum;
-      return reduce_rows<T>(x, axes, keepdim,
+      return reduce_rows<T>(op, x, axes, keepdim,
                             [kernel](const T* row, std::int64_t n) { return static_cast<T>(kernel(n, row)); });
     }
   });
@@ -90,12 +91,17 @@ Tensor restore_axes(const Tensor& g, const Shape& shape, const Dims& axes) {
 
 }  // namespace
 
+namespace {
+Tensor sum_over(const char* op, const Tensor& x, const Dims& axes, bool keepdim) {
+  return record("sum", sum_array(op, x, axes, keepdim), {x}, [axes, from = x.shape()](const Tensor& g) {
+    return expand(restore_axes(g, from, axes), from);
+  });
+}
+}  // namespace
+
 Tensor sum(const Tensor& x, const Axes& axes, bool keepdim) {
   require_defined("sum", {{"x", x}});
-  const Dims over = normalized("sum", axes, {{"x", x}});
-  return record("sum", sum_array(x.array(), over, keepdim), {x}, [over, from = x.shape()](const Tensor& g) {
-    return expand(restore_axes(g, from, over), from);
-  });
+  return sum_over("sum", x, normalized("sum", axes, {{"x", x}}), keepdim);
 }
 
 Tensor sum(const Tensor& x) { return sum(x, all_axes("sum", x)); }
@@ -114,7 +120,7 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
 Tensor mean(const Tensor& x, const Axes& axes, bool keepdim) {
   require_float("mean", {{"x", x}});
   const Dims over = normalized("mean", axes, {{"x", x}});
-  return sum(x, over, keepdim) / static_cast<double>(count(x.shape(), over));
+  return sum_over("mean", x, over, keepdim) / static_cast<double>(count(x.shape(), over));
 }
 
 Tensor mean(const Tensor& x) { return mean(x, all_axes("mean", x)); }
@@ -161,7 +167,7 @@ Tensor as_rows(const Tensor& x, const Dims& axes) {
 Array extreme_positions(const char* op, const Tensor& x, const Dims& axes, bool keepdim, bool largest) {
   require(count(x.shape(), axes) > 0, op, "of no elements has no value", {{"x", x}});
   return dispatch_number(op, x.dtype(), [&]<class T>() {
-    return reduce_rows<T, std::int64_t>(x.array(), axes, keepdim,
+    return reduce_rows<T, std::int64_t>(op, x, axes, keepdim,
                                         [largest](const T* row, std::int64_t n) { return extreme(row, n, largest); });
   });
 }
@@ -192,9 +198,9 @@ Tensor argmin(const Tensor& x, std::int64_t axis, bool keepdim) {
 
 Tensor length_of(const char* op, const Tensor& x, const Dims& axes, bool keepdim, double more) {
   const Array y = dispatch_float(op, x.dtype(), [&]<class T>() {
-    const Array squares =
-        map<T, double>(x.array(), [](T v) { return static_cast<double>(v) * static_cast<double>(v); });
-    return map<double, T>(sum_array(squares, axes, keepdim),
+    const Tensor squares(
+        map<T, double>(op, {"x", x}, [](T v) { return static_cast<double>(v) * static_cast<double>(v); }));
+    return map<double, T>(op, {"x", Tensor(sum_array(op, squares, axes, keepdim))},
                           [more](double s) { return static_cast<T>(std::sqrt(s + more)); });
   });
   return record(op, y, {x}, [=, from = x.shape()](const Tensor& g, const Self& self) {
@@ -248,7 +254,7 @@ Tensor reduce_to_truth(const char* op, const Tensor& x, const Axes& axes, bool k
   require_defined(op, {{"x", x}});
   const Dims over = normalized(op, axes, {{"x", x}});
   return Tensor(dispatch(x.dtype(), [&]<class T>() {
-    return reduce_rows<T, bool>(x.array(), over, keepdim, [f](const T* row, std::int64_t n) {
+    return reduce_rows<T, bool>(op, x, over, keepdim, [f](const T* row, std::int64_t n) {
       return f(row, row + n, [](T v) { return v != T(0); });
     });
   }));
@@ -281,8 +287,8 @@ Tensor all(const Tensor& x) { return all(x, all_axes("all", x)); }
 Tensor cumsum(const Tensor& x, std::int64_t axis) {
   require_numbers("cumsum", {{"x", x}});
   const auto i = normalize_axis("cumsum", axis, {{"x", x}});
-  const Array in = x.array().transpose(i, x.shape().size() - 1).contiguous();
-  Array y = Array::empty(in.shape(), in.dtype());
+  const Array in = contiguous("cumsum", x.array().transpose(i, x.shape().size() - 1), {{"x", x}});
+  Array y = allocate("cumsum", in.shape(), in.dtype(), {{"x", x}});
   const std::int64_t n = in.shape().back();
   dispatch_number("cumsum", x.dtype(), [&]<class T>() {
     using Sum = std::conditional_t<std::is_floating_point_v<T>, double, std::uint64_t>;

@@ -28,7 +28,7 @@ constexpr double nothing = -std::numeric_limits<double>::infinity();  // the log
 // log(exp(a) + exp(b)) of two of one shape.
 Tensor log_add(const Tensor& a, const Tensor& b) {
   const Array y = dispatch_float("logcumsumexp", a.dtype(), [&]<class T>() {
-    return map<T>(a.array(), b.array(), a.shape(), [](T u, T v) {
+    return map<T>("logcumsumexp", {"a", a}, {"b", b}, [](T u, T v) {
       if (u == v) return u + std::numbers::ln2_v<T>;  // infinities too
       return std::max(u, v) + std::log1p(std::exp(-std::abs(u - v)));
     });

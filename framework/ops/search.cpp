@@ -11,18 +11,17 @@ namespace gradus {
 
 Tensor bincount(const Tensor& x, const Tensor& weights, std::int64_t minlength) {
   require_dtype("bincount", int64, {"x", x});
-  require(x.dim() == 1, "bincount", "x must have one axis", {{"x", x}});
+  const auto operands = {Operand{"x", x}, if_given("weights", weights)};
+  require(x.dim() == 1, "bincount", "x must have one axis", operands);
   if (minlength < 0) throw ConfigError(fmt::format("bincount: minlength must not be negative, got {}", minlength));
   if (weights.defined()) {
-    require(weights.shape() == x.shape(), "bincount", "weights must have x's shape", {{"x", x}, {"weights", weights}});
-    require<DTypeError>(weights.dtype() != boolean, "bincount", "weights must be numbers",
-                        {{"x", x}, {"weights", weights}});
+    require(weights.shape() == x.shape(), "bincount", "weights must have x's shape", operands);
+    require<DTypeError>(weights.dtype() != boolean, "bincount", "weights must be numbers", operands);
   }
   constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
-  require_indices("bincount", "value", x, most, {{"x", x}});
+  require_indices("bincount", "value", x, most, operands);
   const std::int64_t bins = x.numel() == 0 ? minlength : std::max(minlength, max(x).item<std::int64_t>() + 1);
-  require_addressable("bincount", {bins}, {{"x", x}, if_given("weights", weights)});
-  return index_add(weights.defined() ? weights : ones(x.shape(), int64), x, {bins}, 0);
+  return index_add(weights.defined() ? weights : ones(x.shape(), int64), x, {bins}, 0, "bincount", operands);
 }
 
 namespace {
@@ -34,7 +33,7 @@ const auto less = [](auto a, auto b) { return a < b || (b != b && a == a); };
 
 Unique unique(const Tensor& x) {
   require_defined("unique", {{"x", x}});
-  const Array all = x.array().contiguous();
+  const Array all = contiguous("unique", x.array(), {{"x", x}});
   std::vector<std::int64_t> order(static_cast<std::size_t>(all.numel()));
   std::iota(order.begin(), order.end(), std::int64_t{0});
   Array inverse = Array::empty(x.shape(), int64);
@@ -55,15 +54,16 @@ Unique unique(const Tensor& x) {
 }
 
 Tensor searchsorted(const Tensor& sorted, const Tensor& values, bool right) {
-  require_same_dtype("searchsorted", {{"sorted", sorted}, {"values", values}});
+  const auto operands = {Operand{"sorted", sorted}, Operand{"values", values}};
+  require_same_dtype("searchsorted", operands);
   const bool rows = sorted.dim() > 1;
-  require(sorted.dim() > 0, "searchsorted", "sorted needs at least one axis", {{"sorted", sorted}, {"values", values}});
+  require(sorted.dim() > 0, "searchsorted", "sorted needs at least one axis", operands);
   bool fits = !rows || sorted.dim() == values.dim();
   for (std::int64_t i = 0; rows && fits && i + 1 < sorted.dim(); ++i) fits = sorted.size(i) == values.size(i);
-  require(fits, "searchsorted", "all axes but the last must agree unless sorted has one axis",
-          {{"sorted", sorted}, {"values", values}});
-  const Array from = sorted.array().contiguous(), wanted = values.array().contiguous();
-  Array y = Array::empty(values.shape(), int64);
+  require(fits, "searchsorted", "all axes but the last must agree unless sorted has one axis", operands);
+  Array y = allocate("searchsorted", values.shape(), int64, operands);
+  const Array from = contiguous("searchsorted", sorted.array(), operands),
+              wanted = contiguous("searchsorted", values.array(), operands);
   const std::int64_t n = sorted.size(-1), per_row = rows ? values.size(-1) : values.numel();
   dispatch(sorted.dtype(), [&]<class T>() {
     std::int64_t* out = y.mutable_data<std::int64_t>();

@@ -35,7 +35,8 @@ Tensor reshape(const Tensor& x, const Shape& shape) {
     throw ShapeError(fmt::format("reshape: {} does not hold {} elements{}", shape.str(), x.numel(),
                                  describe({{"x", x}})));
   }
-  return record("reshape", x.array().reshape(to), {x},
+  const Array y = said_by("reshape", {{"x", x}}, [&] { return x.array().reshape(to); });  // may be a copy
+  return record("reshape", y, {x},
                 [from = x.shape()](const Tensor& g) { return reshape(g, from); });
 }
 
@@ -197,24 +198,10 @@ std::vector<Tensor> chunk(const Tensor& x, std::int64_t chunks, std::int64_t axi
   return split(x, std::max<std::int64_t>(0, x.shape()[i] - 1) / chunks + 1, axis);
 }
 
-Tensor cat(const std::vector<Tensor>& xs, std::int64_t axis) {
-  if (xs.empty()) throw ShapeError("cat: needs at least one tensor");
-  const Tensor& first = xs.front();
-  require_defined("cat", {{"first", first}});
-  const auto i = normalize_axis("cat", axis, {{"first", first}});
-  Shape shape = first.shape();
-  shape[i] = 0;
-  for (const auto& x : xs) {
-    require_same_dtype("cat", {{"first", first}, {"other", x}});
-    Shape rest = x.shape();
-    if (rest.size() == shape.size()) rest[i] = shape[i];
-    require(rest == shape, "cat", "all sizes but that of the axis must agree", {{"first", first}, {"other", x}});
-    if (__builtin_add_overflow(shape[i], x.shape()[i], &shape[i])) {
-      throw ShapeError("cat: the sum of the sizes does not fit 64 bits");
-    }
-  }
-  require_addressable("cat", shape, {{"first", first}});
-  Array y = Array::empty(shape, first.dtype());
+namespace {
+// y holds all of xs side by side along axis i.
+Tensor joined(Array y, const std::vector<Tensor>& xs, std::size_t i) {
+  const auto axis = static_cast<std::int64_t>(i);
   std::vector<std::int64_t> starts;
   std::int64_t at = 0;
   for (const auto& x : xs) {
@@ -232,14 +219,34 @@ Tensor cat(const std::vector<Tensor>& xs, std::int64_t axis) {
     return out;
   });
 }
+}  // namespace
+
+Tensor cat(const std::vector<Tensor>& xs, std::int64_t axis) {
+  if (xs.empty()) throw ShapeError("cat: needs at least one tensor");
+  const Tensor& first = xs.front();
+  require_defined("cat", {{"first", first}});
+  const auto i = normalize_axis("cat", axis, {{"first", first}});
+  Shape shape = first.shape();
+  shape[i] = 0;
+  for (const auto& x : xs) {
+    require_same_dtype("cat", {{"first", first}, {"other", x}});
+    Shape rest = x.shape();
+    if (rest.size() == shape.size()) rest[i] = shape[i];
+    require(rest == shape, "cat", "all sizes but that of the axis must agree", {{"first", first}, {"other", x}});
+    if (__builtin_add_overflow(shape[i], x.shape()[i], &shape[i])) {
+      throw ShapeError("cat: the sum of the sizes does not fit 64 bits");
+    }
+  }
+  return joined(allocate("cat", shape, first.dtype(), {{"first", first}}), xs, i);
+}
 
 Tensor stack(const std::vector<Tensor>& xs, std::int64_t axis) {
   if (xs.empty()) throw ShapeError("stack: needs at least one tensor");
   require_defined("stack", {{"first", xs.front()}});
   require_rank("stack", xs.front().shape().size() + 1, {{"first", xs.front()}});
   Shape shape = xs.front().shape();
-  shape.insert(normalize_axis("stack", axis, {{"first", xs.front()}}, 1), static_cast<std::int64_t>(xs.size()));
-  require_addressable("stack", shape, {{"first", xs.front()}});
+  const auto i = normalize_axis("stack", axis, {{"first", xs.front()}}, 1);
+  shape.insert(i, static_cast<std::int64_t>(xs.size()));
   std::vector<Tensor> rows;
   for (const auto& x : xs) {
     require_same_dtype("stack", {{"first", xs.front()}, {"other", x}});
@@ -247,13 +254,13 @@ Tensor stack(const std::vector<Tensor>& xs, std::int64_t axis) {
             {{"first", xs.front()}, {"other", x}});
     rows.push_back(unsqueeze(x, axis));
   }
-  return cat(rows, axis);
+  return joined(allocate("stack", shape, xs.front().dtype(), {{"first", xs.front()}}), rows, i);
 }
 
 Tensor contiguous(const Tensor& x) {
   require_defined("contiguous", {{"x", x}});
   if (x.array().is_contiguous()) return x;
-  return record("contiguous", x.array().contiguous(), {x}, [](const Tensor& g) { return g; });
+  return record("contiguous", contiguous("contiguous", x.array(), {{"x", x}}), {x}, [](const Tensor& g) { return g; });
 }
 
 }  // namespace gradus

@@ -12,11 +12,11 @@ namespace {
 
 // The positions of the first k elements along an axis in the order asked for. NaN counts as largest, as in PyTorch.
 Tensor first_in_order(const char* op, const Tensor& x, std::size_t axis, std::int64_t k, bool descending) {
-  const Array rows = x.array().transpose(axis, x.shape().size() - 1).contiguous();
+  const Array rows = contiguous(op, x.array().transpose(axis, x.shape().size() - 1), {{"x", x}});
   const std::int64_t n = rows.shape().back();
   Shape shape = rows.shape();
   shape[shape.size() - 1] = k;
-  Array positions = Array::empty(shape, int64);
+  Array positions = allocate(op, shape, int64, {{"x", x}});
   std::int64_t* out = positions.mutable_data<std::int64_t>();
   dispatch_number(op, x.dtype(), [&]<class T>() {
     const T* in = rows.data<T>();

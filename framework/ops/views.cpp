@@ -73,9 +73,8 @@ struct Diagonal {
   }
 };
 
-// zeros of `shape` with g on the diagonal.
-Tensor put_on_diagonal(const Tensor& g, const Shape& shape, const Diagonal& d) {
-  Array y = Array::zeros(shape, g.dtype());
+// y, zeros, with g on the diagonal.
+Tensor put_on_diagonal(Array y, const Tensor& g, const Diagonal& d) {
   Array part = d.of(y);
   copy_into(part, g.array());
   return record("put_on_diagonal", y, {g}, [d](const Tensor& gg) {
@@ -95,7 +94,9 @@ Tensor diagonal(const Tensor& x, std::int64_t offset, std::int64_t axis1, std::i
   // Farther off there is nothing either, and its negative could overflow.
   const Diagonal d{i, j, std::clamp(offset, -x.shape()[i], x.shape()[j])};
   return record("diagonal", d.of(x.array()), {x},
-                [d, from = x.shape()](const Tensor& g) { return put_on_diagonal(g, from, d); });
+                [d, from = x.shape()](const Tensor& g) {
+                  return put_on_diagonal(Array::zeros(from, g.dtype()), g, d);
+                });
 }
 
 Tensor diag(const Tensor& x, std::int64_t offset) {
@@ -106,8 +107,7 @@ Tensor diag(const Tensor& x, std::int64_t offset) {
   if (offset == std::numeric_limits<std::int64_t>::min() || __builtin_add_overflow(x.size(0), std::abs(offset), &n)) {
     throw ShapeError(fmt::format("diag: a matrix with offset {} is too large{}", offset, describe({{"x", x}})));
   }
-  require_addressable("diag", {n, n}, {{"x", x}});
-  return put_on_diagonal(x, {n, n}, {0, 1, offset});
+  return put_on_diagonal(filled("diag", {n, n}, 0, x.dtype(), {{"x", x}}), x, {0, 1, offset});
 }
 
 namespace {

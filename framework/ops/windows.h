@@ -35,6 +35,7 @@ struct Convolution {
   Shape y_shape() const { return {images, outputs, windows.y.count, windows.x.count}; }
 };
 // y of x and weight, in the shapes above.
-Tensor convolve(const char* op, const Tensor& x, const Tensor& weight, const Convolution& c);
+Tensor convolve(const char* op, const Tensor& x, const Tensor& weight, const Convolution& c,
+                std::initializer_list<Operand> operands = {});
 
 }  // namespace gradus

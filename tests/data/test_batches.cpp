@@ -34,4 +34,7 @@ TEST_CASE("every sentence is in one batch, no batch is too large, the order depe
   CHECK(batches_by_length(lengths, 200, 8, 1) != batches);
   CHECK(batches_by_length({}, 200, 7, 1).empty());
   CHECK(batches_by_length({4, 4, 4, 4}, 8, 7, 1).size() == 2);  // 8 are not too many
+  CHECK(batches_by_length({INT64_MAX, INT64_MAX}, 8, 7, 1).size() == 2);  // nor does the count of a batch overflow
+  CHECK(batches_by_length({0, 0, 3, 3}, 8, 7, 1).size() == 2);
+  CHECK(batches_by_length({4, 4}, 0, 7, 1).size() == 2);
 }

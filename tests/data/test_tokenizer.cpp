@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -99,6 +100,15 @@ TEST_CASE("tokenizer: subwords are a pure function of the lines, and are saved a
   std::filesystem::remove(path);
   CHECK_THROWS_AS(SubwordTokenizer::load(path), FileError);
   CHECK_THROWS_AS(a.save("/no/such/folder/model"), FileError);
+}
+
+TEST_CASE("tokenizer: what is no file is refused as a model, rather than waited for or read without end") {
+  const std::string pipe = file("gradus_pipe_"), folder = std::filesystem::temp_directory_path().string();
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  for (const std::string& path : {folder, pipe, std::string("/dev/zero"), std::string("/dev/null")}) {
+    CHECK_THROWS_WITH_AS(SubwordTokenizer::load(path), (path + ": is not a file").c_str(), FileError);
+  }
+  std::filesystem::remove(pipe);
 }
 
 TEST_CASE("tokenizer: where the disk is full the old file stays, and nothing is left beside it") {

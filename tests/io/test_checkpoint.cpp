@@ -136,6 +136,17 @@ TEST_CASE("checkpoint: every flipped byte and every truncation is noticed, and t
   CHECK(latest_checkpoint(f.path).step == 1);
 }
 
+TEST_CASE("checkpoint: a manifest that no checkpoint has is damage, however large it is, and the one before is used") {
+  const Folder f;
+  CheckpointWriter writer(f.path);
+  writer.save(1, parts(1)), writer.save(2, parts(2));
+  fs::resize_file(f.path + "/step-000000002/manifest", std::uintmax_t{1} << 43);  // a hole, nothing on the disk
+  const Checkpoint found = latest_checkpoint(f.path);
+  CHECK(found.step == 1);
+  REQUIRE(found.damaged.size() == 1);
+  CHECK(found.damaged[0] == f.path + "/step-000000002/manifest: has 8796093022208 bytes, at most 1048576 can be right");
+}
+
 TEST_CASE("checkpoint: where nothing can be written the reason is given and the old one stays (E81)") {
   const Folder f;
   CheckpointWriter writer(f.path);

@@ -161,6 +161,28 @@ TEST_CASE("safetensors: every truncation is noticed, and every lie of the header
   CHECK(holds(refusal(f / "bad"), "header's length"));
 }
 
+TEST_CASE("safetensors: a tensor that no memory holds is named, with the file") {
+  int overcommit = 1;
+  std::ifstream("/proc/sys/vm/overcommit_memory") >> overcommit;
+  if (overcommit == 1) return;  // a machine that promises any memory
+  const Folder f;
+  for (const auto& [dtype, size] : {std::pair{"F32", 4}, std::pair{"F16", 2}, std::pair{"BOOL", 1}}) {
+    const std::uintmax_t n = std::uintmax_t{1} << 42, bytes = n * static_cast<std::uintmax_t>(size);
+    const std::string header = "{\"w\":{\"dtype\":\"" + std::string(dtype) + "\",\"shape\":[" + std::to_string(n) +
+                               "],\"data_offsets\":[0," + std::to_string(bytes) + "]}}";
+    write(f / "vast", file(header, ""));
+    std::error_code refused;  // by the file system: a hole so large
+    std::filesystem::resize_file(f / "vast", 8 + header.size() + bytes, refused);
+    if (refused) continue;
+    CHECK(holds(refusal(f / "vast"), (f / "vast") + ": tensor 'w': there is no memory for "));
+  }
+  const TensorMap view{{"a.weight", expand(ones({1}), {std::int64_t{1} << 46})}};
+  CHECK_THROWS_WITH_AS(save_safetensors(f / "view", view),
+                       "save_safetensors: there is no memory for shape (70368744177664,) of float32\n"
+                       "  a.weight  (70368744177664,) float32", ShapeError);
+  CHECK(!std::filesystem::exists(f / "view"));
+}
+
 TEST_CASE("safetensors: a flipped byte is refused or gives other values, never a crash") {
   const Folder f;
   save_safetensors(f / "m", {{"a", ones({2, 2})}, {"b", arange(3)}});

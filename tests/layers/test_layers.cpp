@@ -31,7 +31,13 @@ TEST_CASE("layers: what is too large to exist names the layer") {
            {"LearnedPositionalEncoding", [=] { void(LearnedPositionalEncoding{huge, huge}); }},
            {"PositionalEncoding", [=] { void(PositionalEncoding{.d_model = huge, .max_length = huge}); }},
            {"RNN", [=] { void(RNN{huge, huge}); }},
-           {"LSTM", [=] { void(LSTM{huge, huge}); }}}) {
+           {"LSTM", [=] { void(LSTM{huge, huge}); }},
+           {"LayerNorm", [=] { void(LayerNorm{huge << 20}); }},
+           {"RMSNorm", [=] { void(RMSNorm{huge << 20}); }},
+           {"BatchNorm", [=] { void(BatchNorm{huge << 20}); }},
+           {"BatchNorm", [=] { void(BatchNorm{huge << 6}); }},  // its bytes fit 64 bits
+           {"GroupNorm", [=] { void(GroupNorm{2, huge << 20}); }},
+           {"InstanceNorm", [=] { void(InstanceNorm{.channels = huge << 20, .affine = true}); }}}) {
     CAPTURE(layer);
     std::string message;
     try {
@@ -44,6 +50,40 @@ TEST_CASE("layers: what is too large to exist names the layer") {
     CHECK(message.find("shape (") != std::string::npos);
   }
   CHECK_THROWS_WITH_AS(alibi(huge, huge, huge), doctest::Contains("alibi: "), ShapeError);
+}
+
+TEST_CASE("layers: a norm of no width is refused, by name") {
+  for (const std::int64_t width : {std::int64_t{0}, std::int64_t{-3}, INT64_MIN}) {
+    const auto message = [&](const std::string& layer) {
+      return layer + ": sizes must be at least 1, got " + std::to_string(width);
+    };
+    CHECK_THROWS_WITH_AS(void(LayerNorm{width}), message("LayerNorm").c_str(), ConfigError);
+    CHECK_THROWS_WITH_AS(void(RMSNorm{width}), message("RMSNorm").c_str(), ConfigError);
+    CHECK_THROWS_WITH_AS(void(BatchNorm{width}), message("BatchNorm").c_str(), ConfigError);
+    CHECK_THROWS_WITH_AS(void(GroupNorm{1, width}), message("GroupNorm").c_str(), ConfigError);
+    CHECK_THROWS_WITH_AS(void(InstanceNorm{.channels = width, .affine = true}), message("InstanceNorm").c_str(),
+                         ConfigError);
+  }
+}
+
+TEST_CASE("layers: more layers than any network has are refused at once") {
+  const std::int64_t huge = std::int64_t{1} << 40;
+  CHECK_THROWS_WITH_AS(void(repeat(huge, [] { return ReLU{}; })),
+                       "repeat: the number of layers must be in [0, 65536], got 1099511627776", ConfigError);
+  CHECK_THROWS_WITH_AS(void(repeat(-1, [] { return ReLU{}; }, "Stack")),
+                       "Stack: the number of layers must be in [0, 65536], got -1", ConfigError);
+  CHECK(repeat(0, [] { return ReLU{}; }).empty());
+  CHECK(repeat(65536, [] { return ReLU{}; }).size() == 65536);
+  for (const std::int64_t layers : {huge, std::int64_t{65537}, std::int64_t{0}, std::int64_t{-1}, INT64_MIN}) {
+    const std::string rule =
+        ": the number of layers must be in [1, 65536], got " + std::to_string(layers);
+    CHECK_THROWS_WITH_AS(void(RNN{.input_size = 1, .hidden_size = 1, .num_layers = layers}), ("RNN" + rule).c_str(),
+                         ConfigError);
+    CHECK_THROWS_WITH_AS(void(LSTM{.input_size = 1, .hidden_size = 1, .num_layers = layers}), ("LSTM" + rule).c_str(),
+                         ConfigError);
+    CHECK_THROWS_WITH_AS(void(GRU{.input_size = 1, .hidden_size = 1, .num_layers = layers}), ("GRU" + rule).c_str(),
+                         ConfigError);
+  }
 }
 
 TEST_CASE("layers: Embedding's padding is 0 and stays so") {

@@ -73,6 +73,11 @@ TEST_CASE("ViT: sizes, state and refusals") {
   CHECK_THROWS_AS(model(ones({2, 8, 8})), ShapeError);
   CHECK_THROWS_AS(void(ViT{.image = 16, .patch = 5, .classes = 2}), ConfigError);
   CHECK_THROWS_AS(void(ViT{.image = 16, .patch = 0, .classes = 2}), ConfigError);
+  // (image / patch)² would not fit 64 bits: 0 of them
+  CHECK_THROWS_WITH_AS(void(ViT{.image = std::int64_t{1} << 46, .patch = 2, .classes = 2}),
+                       "ViT: at most 2^30 patches fit a side, got image = 70368744177664, patch = 2", ConfigError);
+  CHECK_THROWS_WITH_AS(void(ViT{.image = 1 << 20, .patch = 1, .classes = 2}),
+                       doctest::Contains("ViT: there is no memory"), ShapeError);
 }
 
 TEST_CASE("ViT: learns to tell shapes apart") {

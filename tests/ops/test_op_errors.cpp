@@ -1,36 +1,12 @@
 // What errors say beyond the name of the op and the rule: every operand, also where the sizes themselves are the fault.
-#include <doctest/doctest.h>
-
 #include "framework/convolution.h"
-#include "framework/error.h"
 #include "framework/losses.h"
 #include "framework/module.h"
+#include "said.h"
 
 using namespace gradus;
 
 namespace {
-
-// What a call says that must throw exactly an E.
-template <class E, class F>
-std::string said(F call) {
-  try {
-    call();
-  } catch (const Error& e) {
-    CHECK_MESSAGE(typeid(e) == typeid(E), std::string(e.what()));
-    return e.what();
-  }
-  FAIL_CHECK("nothing was thrown");
-  return "";
-}
-
-// The message starts with the op and shows every one of these.
-template <class E, class F>
-void check_said(const std::string& op, const std::vector<std::string>& shown, F call) {
-  const std::string message = said<E>(call);
-  INFO(message);
-  CHECK(message.rfind(op + ": ", 0) == 0);
-  for (const auto& text : shown) CHECK_MESSAGE(message.find(text) != std::string::npos, text);
-}
 
 constexpr std::int64_t huge = std::int64_t{1} << 40;
 const auto x = [] { return ones({2, 3}); };

@@ -196,33 +196,34 @@ GRADUS_INLINE double smoothed(double of_target, double of_all, double smoothing)
   return smoothing == 0 ? of_target : smoothing == 1 ? of_all : (1 - smoothing) * of_target + smoothing * of_all;
 }
 
-// Loss of each row times its weight, and the logarithm of the sum of exponentials. Rows of weight 0 are not read.
+// Loss of each row times its weight; saved: its peak and the logarithm of the sum of exp(x - peak). Rows of weight 0
+// are not read.
 template <class T>
 void cross_entropy_rows(std::int64_t rows, std::int64_t n, const T* x, const std::int64_t* target, const T* weight,
-                        double smoothing, T* loss, double* lse) {
-  for (std::int64_t r = 0; r < rows; ++r, x += n) {
-    loss[r] = 0, lse[r] = 0;
+                        double smoothing, double* loss, T* saved) {
+  for (std::int64_t r = 0; r < rows; ++r, x += n, saved += 2) {
+    loss[r] = 0, saved[0] = 0, saved[1] = 0;
     if (weight != nullptr && weight[r] == 0) continue;
     const T m = extreme<T, 1>(n, x), log_sum = logarithm(sum_of_exp(n, x, m));
     const double of_target = (double(m) - double(x[target[r]])) + double(log_sum);
     const double of_all = smoothing == 0 ? 0 : sum_below(n, x, m) / double(n) + double(log_sum);
-    loss[r] = T(smoothed(of_target, of_all, smoothing)) * (weight != nullptr ? weight[r] : T(1));
-    lse[r] = double(m) + double(log_sum);
+    loss[r] = smoothed(of_target, of_all, smoothing) * (weight != nullptr ? double(weight[r]) : 1.0);
+    saved[0] = m, saved[1] = log_sum;
   }
 }
 
 // dx = scale[r] (softmax(x) - target distribution); rows of scale 0 give 0 and are not read.
 template <class T>
 void cross_entropy_grad_rows(std::int64_t rows, std::int64_t n, const T* x, const std::int64_t* target, const T* scale,
-                             double smoothing, const double* lse, T* dx) {
+                             double smoothing, const T* saved, T* dx) {
   const T uniform = T(smoothing / double(n));
-  for (std::int64_t r = 0; r < rows; ++r, x += n, dx += n) {
+  for (std::int64_t r = 0; r < rows; ++r, x += n, dx += n, saved += 2) {
     const T s = scale[r];
     if (s == 0) {
       for (std::int64_t i = 0; i < n; ++i) dx[i] = 0;
       continue;
     }
-    const Centre<T> c = split<T>(lse[r]);
+    const Centre<T> c{saved[0], saved[1]};
     const T at_target = x[target[r]];  // dx may be x
 #pragma omp simd
     for (std::int64_t i = 0; i < n; ++i) dx[i] = s * (exponential((x[i] - c.high) - c.low) - uniform);

@@ -28,9 +28,9 @@ struct Tables {
   void (*add_bias)(std::int64_t rows, std::int64_t n, const T* x, const T* bias, T* y, bool relu);
   void (*column_sum)(std::int64_t rows, std::int64_t n, const T* x, T* out);
   void (*cross_entropy)(std::int64_t rows, std::int64_t n, const T* x, const std::int64_t* target, const T* weight,
-                        double smoothing, T* loss, double* lse);
+                        double smoothing, double* loss, T* saved);
   void (*cross_entropy_grad)(std::int64_t rows, std::int64_t n, const T* x, const std::int64_t* target, const T* scale,
-                             double smoothing, const double* lse, T* dx);
+                             double smoothing, const T* saved, T* dx);
   void (*softmax_part)(std::int64_t rows, std::int64_t n, T* x, const T* bias, const std::int64_t* target, std::int64_t first,
                        bool smoothed, SoftmaxPart<T>* out);
   void (*softmax_part_grad)(std::int64_t rows, std::int64_t n, T* x, const std::int64_t* target, std::int64_t first, const T* factor,
