@@ -96,9 +96,10 @@ Tensor dropout(const Tensor& x, double p, bool training, Generator& generator) {
   require_float("dropout", {{"x", x}});
   if (!(p >= 0 && p <= 1)) throw ConfigError(fmt::format("dropout: the probability is {}, must be in [0, 1]", p));
   if (!training || p == 0) return x;
+  Array y = allocate("dropout", x.shape(), x.dtype(), {{"x", x}});
+  Array kept = allocate("dropout", {kernels::kept_bytes(x.numel())}, boolean, {{"x", x}});
+  const Array in = contiguous("dropout", x.array(), {{"x", x}});
   const auto stream = generator.reserve(kernels::dropout_draws(x.numel()));
-  const Array in = x.array().contiguous();
-  Array y = Array::empty(x.shape(), x.dtype()), kept = Array::empty({kernels::kept_bytes(x.numel())}, boolean);
   dispatch_float("dropout", x.dtype(), [&]<class T>() {
     kernels::dropout(in.numel(), in.data<T>(), p, stream.seed, stream.offset / 4, y.mutable_data<T>(), bits(kept));
   });

@@ -25,6 +25,7 @@ void check_calls(const Calls& calls, const std::vector<std::string>& shown) {
 TEST_CASE("no memory: functions of each element") {
   const Tensor x = expand(ones({1}), {vast}), n = expand(tensor({1}), {vast}),
                flags = expand(ones({1}, boolean), {vast});
+  const auto offset = default_generator().state().offset;
   check_calls({{"neg", [&] { return neg(x); }},          {"abs", [&] { return abs(x); }},
                {"exp", [&] { return exp(x); }},          {"expm1", [&] { return expm1(x); }},
                {"sign", [&] { return sign(x); }},        {"floor", [&] { return floor(x); }},
@@ -33,7 +34,7 @@ TEST_CASE("no memory: functions of each element") {
                {"softplus", [&] { return softplus(x); }}, {"elu", [&] { return elu(x); }},
                {"clamp", [&] { return clamp(x, 0, 1); }}, {"pow", [&] { return pow(x, 2); }},
                {"pow", [&] { return pow(x, 3); }},       {"isnan", [&] { return isnan(x); }},
-               {"to", [&] { return to(x, float64); }},   
+               {"to", [&] { return to(x, float64); }},   {"dropout", [&] { return dropout(x, 0.5); }},
                {"contiguous", [&] { return contiguous(x); }}},
               {"\n  x  (" + size + ",) float32"});
   check_calls({{"neg", [&] { return neg(n); }}, {"abs", [&] { return abs(n); }}, {"sign", [&] { return sign(n); }},
@@ -45,6 +46,7 @@ TEST_CASE("no memory: functions of each element") {
   check_calls({{"+", [&] { return n + 1; }}, {"==", [&] { return n == 1; }}}, {"\n  a  (" + size + ",) int64"});
   check_said<ShapeError>("remainder", {"x        (" + size + ",) float32"}, [&] { return remainder(x, 2); });
   check_said<ShapeError>("logical_not", {"(" + size + ",) bool"}, [&] { return logical_not(flags); });
+  CHECK(default_generator().state().offset == offset);  // dropout drew nothing
 }
 
 TEST_CASE("no memory: two operands that broadcast") {
