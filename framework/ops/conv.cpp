@@ -60,8 +60,8 @@ void for_images(const Convolution& c, const Sizes& s, F f) {
 
 Tensor convolve(const char* op, const Tensor& x, const Tensor& weight, const Convolution& c,
                 std::initializer_list<Operand> operands) {
-  const Sizes s(c);
   Array y = allocate(op, c.y_shape(), x.dtype(), operands);
+  const Sizes s(c);
   const Array in = contiguous(op, x.array(), operands), w = contiguous(op, weight.array(), operands);
   dispatch_float(op, x.dtype(), [&]<class T>() {
     if (y.numel() == 0) return;
@@ -90,8 +90,8 @@ namespace {
 
 Tensor convolve_transposed(const char* op, const Tensor& y, const Tensor& weight, const Convolution& c,
                            std::initializer_list<Operand> operands) {
-  const Sizes s(c);
   Array x = filled(op, c.x_shape(), 0, y.dtype(), operands);
+  const Sizes s(c);
   const Array in = contiguous(op, y.array(), operands), w = contiguous(op, weight.array(), operands);
   dispatch_float(op, y.dtype(), [&]<class T>() {
     if (x.numel() == 0) return;
