@@ -1,7 +1,6 @@
 // Group D: the state of autograd. The numbers are those of the catalogue of edge cases; 71,
 // 77 and 78 concern optimisers.
 #include <atomic>
-#include <chrono>
 #include <thread>
 
 #include "../engine/engine_test.h"
@@ -14,12 +13,6 @@ namespace {
 Tensor chain(Tensor x, int length) {
   for (int i = 0; i < length; ++i) x = neg(x);
   return x;
-}
-
-double seconds(const std::function<void()>& f) {
-  const auto start = std::chrono::steady_clock::now();
-  f();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 // Freed after main: a crash there fails the whole run.
@@ -76,18 +69,12 @@ TEST_CASE("D63: x = x + x, a hundred thousand levels: each op is walked once") {
   CHECK(x.grad().item() == inf);  // 2^99900
 }
 
-TEST_CASE("D63: the time of backward is linear in the number of ops") {
-  const auto walk = [](int levels) {
-    double best = inf;
-    for (int repeat = 0; repeat < 3; ++repeat) {
-      Tensor y = leaf({});
-      for (int i = 0; i < levels; ++i) y = 0.5 * y + 0.5 * y;
-      best = std::min(best, seconds([&] { y.backward(); }));
-    }
-    return best;
-  };
-  const double small = walk(10000), large = walk(40000);
-  CHECK(large < 16 * small);  // four times as many; quadratic would be sixteen times
+TEST_CASE("D63: backward through 800,000 ops ends; in quadratic time it would not within the runner's limit") {
+  const Tensor x = leaf({});
+  Tensor y = x;
+  for (int i = 0; i < 200000; ++i) y = 0.5 * y + 0.5 * y;
+  y.backward();
+  CHECK(x.grad().item() == 1);
 }
 
 TEST_CASE("D64: a second backward is refused, or doubles exactly with retain_graph") {

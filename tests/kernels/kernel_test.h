@@ -53,10 +53,11 @@ std::vector<T> random_values(Size n, double low = -2, double high = 2, unsigned 
 }
 
 // Whether dropout keeps element i: from all 32 bits of its draw, where the kernels look at the lower 24 only at need.
-inline bool kept(double p, std::uint64_t seed, std::uint64_t block, Size i) {
+inline bool keeps(double p, std::uint64_t seed, std::uint64_t block, Size i) {
   const auto of = block + static_cast<std::uint64_t>(i / 16);
   const std::uint32_t upper = gradus::kernels::philox4x32(seed, of)[i % 16 / 4] >> (i % 4 * 8) & 0xff;
-  const std::uint32_t lower = gradus::kernels::philox4x32(seed, of, static_cast<std::uint64_t>(1 + i % 16))[0] & 0xffffff;
+  const auto upper_counter = static_cast<std::uint64_t>(1 + i % 16);
+  const std::uint32_t lower = gradus::kernels::philox4x32(seed, of, upper_counter)[0] & 0xffffff;
   return (upper << 24 | lower) >= static_cast<std::uint32_t>(std::min(p * 4294967296.0, 4294967295.0));
 }
 

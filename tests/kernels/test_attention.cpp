@@ -66,7 +66,7 @@ std::vector<double> naive(const Problem<T>& p) {
           if (!seen[j]) continue;
           for (Size c = 0; c < p.d; ++c) x[j] += scale * double(p.q[qi + c]) * double(p.k[kj + c]);
           top = std::max(top, x[j]);
-          if (p.dropout > 0) f[j] = kept(p.dropout, 99, 7, ((b * p.h + h) * p.t + i) * row + j) ? 1 / (1 - p.dropout) : 0;
+          if (p.dropout > 0) f[j] = keeps(p.dropout, 99, 7, ((b * p.h + h) * p.t + i) * row + j) ? 1 / (1 - p.dropout) : 0;
         }
         for (Size j = 0; j < p.s; ++j) sum += seen[j] ? std::exp(x[j] - top) : 0;
         lse.push_back(top + std::log(sum));

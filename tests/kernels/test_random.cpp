@@ -28,7 +28,7 @@ TEST_CASE_TEMPLATE("kernels: dropout follows the stream, for any instruction set
         const std::uint64_t seed = 0x123456789abcdef, block = (std::uint64_t{1} << 32) - 2;  // the counter carries over
         std::vector<double> ry(x.size());
         for (Size i = 0; i < n; ++i) {
-          ry[i] = p < 1 && kernel_test::kept(p, seed, block, i) ? double(x[i]) / (1 - p) : 0;
+          ry[i] = p < 1 && keeps(p, seed, block, i) ? double(x[i]) / (1 - p) : 0;
         }
         const auto y = same_for_all_threads([&] {
           std::vector<T> out(x.size());
@@ -42,7 +42,7 @@ TEST_CASE_TEMPLATE("kernels: dropout follows the stream, for any instruction set
         CHECK(difference(y, ry) <= tolerance<T>);
       }
   });
-  // two thirds of 2^24: of the elements whose byte is 0 two thirds are dropped, of the others none
+  // p decided by the lower bits alone: of the elements whose byte is 0 two thirds are dropped, of the others none
   const Size many = 1 << 22;
   const std::vector<T> ones(many, T(1));
   std::vector<T> z(many);

@@ -90,7 +90,7 @@ inline void kept_fill(std::uint64_t seed, std::uint64_t block, std::int64_t n, s
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(draws);
   const std::uint8_t upper = std::uint8_t(threshold >> 24);
   const std::uint32_t lower = threshold & 0xffffffu;
-  philox_fill(seed, block, (n + 15) / 16, draws);
+  philox_fill(seed, block, (n + 63) / 64 * 4, draws);
   for (std::int64_t i = 0; i < n; i += 64) {
     std::uint64_t bits = bits_where(bytes + i, [=](auto x) GRADUS_LAMBDA { return x >= upper; });
     std::uint64_t equal = bits_where(bytes + i, [=](auto x) GRADUS_LAMBDA { return x == upper; });
