@@ -113,13 +113,25 @@ void gemm_blas(const Product<T>& g) {
 }
 #endif
 
+// Whether the kernels of this machine work on vectors of so many bytes: 64 with AVX-512, 32 with AVX2
+template <class T>
+bool vector_of(Size bytes) { return tables<T>().packed_size(1, 1) * Size{sizeof(T)} == bytes; }
+
 // Of x W^T with a small W, whose panels stay in the cache: oneDNN 2.6's AVX-512 kernel for a transposed B takes 5 to
 // 20 % longer there (Zen 4); its AVX2 kernel does not.
 template <class T>
 bool own_is_quicker(const Product<T>& g) {
-  constexpr Size fewest = 64, small = 1 << 16, of_avx512 = 64 / sizeof(T);
+  constexpr Size fewest = 64, small = 1 << 16;
   if (g.trans_a || !g.trans_b || std::min(g.m, g.n) < fewest || g.n * g.k > small) return false;
-  return tables<T>().packed_size(1, 1) == of_avx512;
+  return vector_of<T>(64);
+}
+
+// Of large products oneDNN 2.6's AVX2 kernel makes some at half the rate of others, A transposed above all: 1024 x 256
+// x 1024 at 30 GFLOP/s where OpenBLAS reaches 60 (Zen 3). Where a side is short it is the quicker one.
+template <class T>
+bool blas_is_quicker(const Product<T>& g) {
+  constexpr Size longest = 128;
+  return std::min({g.m, g.n, g.k}) > longest && vector_of<T>(32);
 }
 
 template <class T>
@@ -127,7 +139,7 @@ void multiply_by_library(const Product<T>& g) {
 #ifdef GRADUS_HAVE_DNNL
   // Below this size BLAS is quicker; and oneDNN's first product costs 20 ms, which a small program never earns back.
   if constexpr (sizeof(T) == 4) {
-    const bool large = work(g) >= 2e5;
+    const bool large = work(g) >= 2e5 && !blas_is_quicker(g);
     if (large && own_is_quicker(g)) return gemm_own(g);
     if (large && dnnl_sgemm(g.trans_a ? 'T' : 'N', g.trans_b ? 'T' : 'N', g.m, g.n, g.k, g.alpha, g.a, g.lda, g.b,
                             g.ldb, g.beta, g.c, g.ldc) == dnnl_success) {

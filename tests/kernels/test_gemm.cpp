@@ -28,8 +28,8 @@ void naive(bool ta, bool tb, Size m, Size n, Size k, double alpha, const T* a, S
 }  // namespace
 
 TEST_CASE_TEMPLATE("kernels: gemm against three loops, all transposes, padded rows", T, float, double) {
-  const Size shapes[][3] =
-      {{1, 1, 1}, {2, 3, 7}, {8, 16, 17}, {33, 15, 8}, {12, 12, 64}, {64, 64, 64}, {130, 40, 600}, {1, 100, 33}};
+  const Size shapes[][3] = {{1, 1, 1},    {2, 3, 7},      {8, 16, 17},  {33, 15, 8},    {12, 12, 64},
+                            {64, 64, 64}, {130, 40, 600}, {1, 100, 33}, {290, 150, 140}};
   for (const auto& s : shapes)
     for (int flags = 0; flags < 4; ++flags)
       for (double beta : {0.0, 1.0, 0.5}) {
@@ -75,7 +75,7 @@ TEST_CASE_TEMPLATE("kernels: gemm adds a bias to each row, however the product i
 
 TEST_CASE_TEMPLATE("kernels: gemm has the same bits on one and two threads, and is right on more", T, float, double) {
   const Size shapes[][3] = {{64, 64, 384}, {33, 47, 900}, {9, 11, 40000}, {1, 512, 512}, {512, 1, 700}, {300, 130, 96},
-                            {1030, 40, 65}, {20, 5000, 33}, {600, 4100, 9}};
+                            {1030, 40, 65}, {20, 5000, 33}, {600, 4100, 9}, {300, 290, 150}};
   const int before = num_threads();
   for (const auto& s : shapes)
     for (int flags = 0; flags < 4; ++flags) {
