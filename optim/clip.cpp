@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <numeric>
 
 #include "framework/error.h"
+#include "framework/kernels/parallel.h"
 #include "framework/kernels/vector.h"
 #include "framework/ops.h"
 
@@ -23,8 +25,13 @@ std::vector<Tensor> with_gradient(const std::vector<Tensor>& parameters) {
 
 template <class T>
 double sum_of_squares(const Array& contiguous) {
+  constexpr std::int64_t chunk = 1 << 16;  // of fixed size: the same bits on any number of threads
   const T* g = contiguous.data<T>();
-  const double sum = kernels::vector_kernels<T>().dot(contiguous.numel(), g, g);
+  std::vector<double> sums(static_cast<std::size_t>(contiguous.numel() / chunk + 1));
+  kernels::parallel_chunks(contiguous.numel(), chunk, [&](std::int64_t begin, std::int64_t end) {
+    sums[static_cast<std::size_t>(begin / chunk)] = kernels::vector_kernels<T>().dot(end - begin, g + begin, g + begin);
+  });
+  const double sum = std::accumulate(sums.begin(), sums.end(), 0.0);
   if (std::isfinite(sum)) return sum;
   double exact = 0;  // squares of 1e20 leave float32's range, their root does not
   for (std::int64_t i = 0; i < contiguous.numel(); ++i) exact += static_cast<double>(g[i]) * static_cast<double>(g[i]);

@@ -130,11 +130,18 @@ Tensor centred(const Tensor& x, const Dims& axes) {
   return nearly - mean(nearly, axes, true);
 }
 
+namespace {
+// In double, which holds the difference whatever the correction.
+double degrees_of_freedom(const Tensor& x, const Dims& axes, std::int64_t correction) {
+  return std::max(0.0, static_cast<double>(count(x.shape(), axes)) - static_cast<double>(correction));
+}
+}  // namespace
+
 Tensor var(const Tensor& x, const Axes& axes, bool keepdim, std::int64_t correction) {
   require_float("var", {{"x", x}});
   const Dims over = normalized("var", axes, {{"x", x}});
   const Tensor off = centred(x, over);
-  return sum(off * off, over, keepdim) / std::max(0.0, static_cast<double>(count(x.shape(), over) - correction));
+  return sum(off * off, over, keepdim) / degrees_of_freedom(x, over, correction);
 }
 
 namespace {
@@ -212,8 +219,7 @@ Tensor length_of(const char* op, const Tensor& x, const Dims& axes, bool keepdim
 Tensor stddev(const Tensor& x, const Axes& axes, bool keepdim, std::int64_t correction) {
   require_float("stddev", {{"x", x}});
   const Dims over = normalized("stddev", axes, {{"x", x}});
-  const double n = static_cast<double>(count(x.shape(), over) - correction);
-  return length_of("stddev", centred(x, over), over, keepdim) / std::sqrt(std::max(0.0, n));
+  return length_of("stddev", centred(x, over), over, keepdim) / std::sqrt(degrees_of_freedom(x, over, correction));
 }
 
 namespace {

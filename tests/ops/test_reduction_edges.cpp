@@ -22,6 +22,10 @@ TEST_CASE("ops at their edges: float32 numbers that are large and near one anoth
     const Tensor composed = grad(y, {learned}, cotangent, {.create_graph = true})[0];
     CHECK(max(abs(kernel - composed)).item() < 1e-4 * max(abs(kernel)).item());
   }
+  const Tensor two = tensor({1., 3.});
+  constexpr auto least = std::numeric_limits<std::int64_t>::min();
+  CHECK((var(two, 0, false, least) * 0x1p63).item() == doctest::Approx(2));
+  CHECK((stddev(two, 0, false, least) * 0x1p31).item() == doctest::Approx(1));  // root of 2 / 2^63
   check_op("stddev of one number", [](const Tensor& x) { return stddev(x * 0.1, 0) * 1e6; }, {1, 1, 1}, {0}, {0, 0, 0});
 }
 

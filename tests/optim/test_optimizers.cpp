@@ -312,6 +312,22 @@ TEST_CASE("optimisers: every element is checked and updated once, whatever the n
   set_num_threads(before);
 }
 
+TEST_CASE("optimisers: the norm of clipping counts every element once, with the same bits on any number of threads") {
+  const int before = num_threads();
+  const Parameter p(zeros({200'003}));
+  Generator generator(4);
+  const Tensor drawn = randn(p.shape(), float32, generator);
+  const auto norm_of = [&](const Tensor& gradient) { return p.set_grad(gradient), clip_grad_norm({p}, inf); };
+  set_num_threads(1);
+  const double alone = norm_of(drawn);
+  for (int threads : {1, 2, 3, 8}) {
+    set_num_threads(threads);
+    CHECK(norm_of(ones(p.shape())) == std::sqrt(200'003.));
+    CHECK(norm_of(drawn) == alone);
+  }
+  set_num_threads(before);
+}
+
 TEST_CASE("optimisers: each finds the least squares of a line") {
   const auto check = [](auto make) {
     manual_seed(5);
