@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <array>
 
+#include "flags.h"
 #include "framework/data/text.h"
 #include "framework/data/tokenizer.h"
 #include "framework/framework.h"
@@ -122,9 +123,6 @@ void require_memory(const Options& o, std::int64_t vocabulary) {
 }
 
 void run(const Options& o) {
-  if (!(o.sampling.temperature > 0 && o.sampling.top_p > 0)) {  // NaN
-    throw ConfigError("--temperature and --top-p must be numbers above 0");
-  }
   manual_seed(o.seed);
   const auto lines = o.input.empty() ? sums_in_words(o.seed) : read_lines(o.input);
   const auto tokenizer = learn(lines, o);
@@ -189,7 +187,8 @@ void run(const Options& o) {
 int main(int argc, char** argv) {
   CLI::App app{"Trains a GPT on text and lets it write on; without --input on sums in words that it makes itself."};
   Options o;
-  const CLI::Range from_zero(0, 1'000'000'000), from_one(1, 1'000'000'000), positive(1e-9, 1e9);
+  const CLI::Range from_zero(0, 1'000'000'000), from_one(1, 1'000'000'000);
+  const CLI::Validator positive = number_in(1e-9, 1e9);
   const CLI::Range seeds(std::int64_t{0}, std::int64_t{1'000'000'000'000'000'000});
   const auto add = [&](const char* flag, auto& value, const char* text) {
     return app.add_option(flag, value, text)->capture_default_str();
@@ -204,7 +203,7 @@ int main(int argc, char** argv) {
   add("--block", o.block, "ids of context")->check(CLI::Range(1, 1'000'000));
   add("--batch", o.batch, "stretches of text a step")->check(CLI::Range(1, 1'000'000));
   add("--steps", o.steps, "of training")->check(from_zero);
-  add("--dropout", o.dropout, "of embeddings, attention weights and sublayers")->check(CLI::Range(0.0, 1.0));
+  add("--dropout", o.dropout, "of embeddings, attention weights and sublayers")->check(number_in(0, 1));
   add("--learning-rate", o.learning_rate, "at the end of the warm-up; falls by a cosine to a tenth")->check(positive);
   add("--warmup", o.warmup, "steps")->check(from_zero);
   add("--evaluate", o.evaluate, "the validation loss every so many steps")->check(from_one);
@@ -213,7 +212,7 @@ int main(int argc, char** argv) {
   add("--temperature", o.sampling.temperature, "of sampling")->check(positive);
   add("--top-k", o.sampling.top_k, "sample among so many (0: all)")->check(from_zero);
   add("--top-p", o.sampling.top_p, "sample among those that together reach this probability")
-      ->check(CLI::Range(1e-9, 1.0));
+      ->check(number_in(1e-9, 1));
   add("--seed", o.seed, "of weights, batches, dropout and sample")->check(seeds);
   add("--threads", o.threads, "")->check(CLI::Range(1, 1024));
   try {

@@ -199,6 +199,10 @@ std::vector<std::vector<Hypothesis>> beam_search(Decoding& decoding, const BeamO
       }
       const std::size_t first = row;
       row += s.beams.size();
+      if (candidates.empty()) {  // only NaN: nothing more to say
+        results[s.row] = best_of(s, b);
+        continue;
+      }
       const auto from = advance(s, std::move(candidates), b, o.end);
       if (static_cast<std::int64_t>(s.ended.size()) >= b.beam || s.beams.empty()) {
         s.beams.clear();

@@ -48,10 +48,10 @@ Tensor DecoderLayer::operator()(const Tensor& x, const Tensor& mask, const Tenso
       [&](const Tensor& h) { return multihead_attn(h, memory, memory, {memory_mask}); });
 }
 
-Tensor DecoderLayer::step(const Tensor& x, KeyValueCache& past, const KeyValue& memory,
-                          const Tensor& memory_mask) const {
+Tensor DecoderLayer::step(const Tensor& x, KeyValueCache& past, const KeyValue& memory, const Tensor& memory_mask,
+                          const Tensor& mask) const {
   return decode_layer(
-      *this, x, [&](const Tensor& h) { return self_attn(h, past.append(self_attn.keys_values(h, h))); },
+      *this, x, [&](const Tensor& h) { return self_attn(h, past.append(self_attn.keys_values(h, h)), {mask}); },
       [&](const Tensor& h) { return multihead_attn(h, memory, {memory_mask}); });
 }
 

@@ -38,8 +38,9 @@ struct DecoderLayer {
   // (b,t,d), mask (b,1,1,t), memory (b,s,d), memory_mask (b,1,1,s) -> (b,t,d)
   Tensor operator()(const Tensor& x, const Tensor& mask, const Tensor& memory, const Tensor& memory_mask) const;
   // The next position alone: x (b,1,d); past: this layer's own, of the positions before;
-  // memory: keys_values of multihead_attn.
-  Tensor step(const Tensor& x, KeyValueCache& past, const KeyValue& memory, const Tensor& memory_mask) const;
+  // memory: keys_values of multihead_attn; mask (b,1,1,t) of past and x, undefined: all may be attended.
+  Tensor step(const Tensor& x, KeyValueCache& past, const KeyValue& memory, const Tensor& memory_mask,
+              const Tensor& mask = {}) const;
   // How much each position attends each position of the memory, mean over the heads: (b,t,s)
   Tensor attention(const Tensor& x, const Tensor& mask, const Tensor& memory, const Tensor& memory_mask) const;
 };

@@ -33,9 +33,10 @@ class Cached : public Decoding {
   Tensor next(const Ids& ids) override {
     const NoGrad guard;
     Tensor h = model_.embed_target(column(ids), time_);  // (n,1,d)
-    ++time_;  // only now: an id that the model refuses leaves no trace
+    remember_padding(ids);  // only now: an id that the model refuses leaves no trace
+    ++time_;
     for (std::size_t i = 0; i < caches_.size(); ++i)
-      h = model_.decoder.layers[i].step(h, caches_[i], memory_[i], source_mask_);
+      h = model_.decoder.layers[i].step(h, caches_[i], memory_[i], source_mask_, mask_);
     if (model_.decoder.final_norm) h = model_.decoder.norm(h);
     return model_.logits(squeeze(h, 1));  // (n,V)
   }
@@ -53,13 +54,22 @@ class Cached : public Decoding {
       for (auto& kv : memory_) kv = {index_select(kv.k, 0, index), index_select(kv.v, 0, index)};
       source_mask_ = index_select(source_mask_, 0, index);
     }
+    if (mask_.defined()) mask_ = index_select(mask_, 0, index);
     sentence_ = std::move(sentence);
   }
 
  private:
+  // A pad among the ids (a model that begins with it, a search that may choose it) is not attended, as in decode().
+  void remember_padding(const Ids& ids) {
+    if (!mask_.defined() && std::find(ids.begin(), ids.end(), model_.pad) == ids.end()) return;
+    const Tensor before = mask_.defined() ? mask_ : ones({rows(), 1, 1, time_}, boolean);
+    mask_ = cat({before, model_.padding_mask(column(ids))}, 3);
+  }
+
   const Transformer& model_;
   std::int64_t max_length_, time_ = 0;
   Tensor source_mask_;  // (n,1,1,s)
+  Tensor mask_;  // (n,1,1,t), undefined while no pad was met
   std::vector<KeyValue> memory_;  // of each layer
   std::vector<KeyValueCache> caches_;  // of each layer
   Ids sentence_;  // which source each row belongs to

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <iostream>
 
+#include "../flags.h"
 #include "framework/data/scores.h"
 #include "framework/data/text.h"
 #include "framework/framework.h"
@@ -71,7 +72,8 @@ void base(TranslatorConfig& c, TrainingOptions& o) {  // Vaswani et al. 2017: 25
 }
 
 // CLI11's own checks of signs print the largest double in their messages.
-const CLI::Range from_zero(0, 1'000'000'000), from_one(1, 1'000'000'000), not_negative(0.0, 1e9), positive(1e-30, 1e9);
+const CLI::Range from_zero(0, 1'000'000'000), from_one(1, 1'000'000'000);
+const CLI::Validator not_negative = number_in(0, 1e9), positive = number_in(1e-30, 1e9), share = number_in(0, 1);
 const CLI::Range seeds(std::int64_t{0}, std::int64_t{1'000'000'000'000'000'000});
 
 // What each command is told.
@@ -139,13 +141,9 @@ void add_train(CLI::App& app, Arguments& a) {
   add("--heads", config.heads, "of attention")->check(CLI::Range(1, 65'536))->group("Model");
   add("--ffn", config.d_ff, "inner width of the feed-forward layers")->check(CLI::Range(1, 1'048'576))->group("Model");
   add("--layers", config.layers, "of encoder and decoder each")->check(CLI::Range(1, 1000))->group("Model");
-  add("--dropout", config.dropout, "of embeddings and sublayers")->check(CLI::Range(0.0, 1.0))->group("Model");
-  add("--attention-dropout", config.attention_dropout, "of attention weights")
-      ->check(CLI::Range(0.0, 1.0))
-      ->group("Model");
-  add("--inner-dropout", config.inner_dropout, "inside the feed-forward layers")
-      ->check(CLI::Range(0.0, 1.0))
-      ->group("Model");
+  add("--dropout", config.dropout, "of embeddings and sublayers")->check(share)->group("Model");
+  add("--attention-dropout", config.attention_dropout, "of attention weights")->check(share)->group("Model");
+  add("--inner-dropout", config.inner_dropout, "inside the feed-forward layers")->check(share)->group("Model");
   app.add_flag("--pre-norm,!--post-norm", config.norm_first,
                "layer norm before each sublayer (default) or after its sum")
       ->group("Model");
@@ -159,7 +157,7 @@ void add_train(CLI::App& app, Arguments& a) {
       ->check(from_zero)
       ->group("Training");
   add("--ema", options.ema, "decay of a moving average of the weights, which is what is kept (0: none)")
-      ->check(CLI::Range(0.0, 0.999999))
+      ->check(number_in(0, 0.999999))
       ->group("Training");
   add("--learning-rate", options.learning_rate, "at the end of the warm-up; factor of the noam schedule")
       ->check(not_negative)
@@ -169,7 +167,7 @@ void add_train(CLI::App& app, Arguments& a) {
       ->group("Training");
   add("--warmup", options.warmup, "updates")->check(from_zero)->group("Training");
   add("--label-smoothing", options.label_smoothing, "share of probability spread over all words")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(share)
       ->group("Training");
   add("--clip", options.clip, "largest norm of the gradient (0: any)")->check(not_negative)->group("Training");
   add("--adam-eps", options.adam_eps, "added to the root of Adam's second moment")->check(positive)->group("Training");
@@ -183,7 +181,7 @@ void add_train(CLI::App& app, Arguments& a) {
 }
 
 int train(Arguments& a) {
-  a.config.toy = a.source.empty() && a.target.empty();
+  a.config.toy = a.source.empty() && a.target.empty() && a.valid_source.empty() && a.valid_target.empty();
   a.config.raw = a.config.raw || a.config.toy;
   if (a.config.toy) return train_translator(a.config, a.options, toy(a.config.seed, false), toy(a.config.seed, true));
   if (a.source.empty() || a.target.empty() || a.valid_source.empty() || a.valid_target.empty()) {
@@ -211,6 +209,7 @@ void run(const Arguments& a) {
   for (std::string line;;) {
     if (terminal) fmt::print("> "), std::fflush(stdout);
     if (!std::getline(std::cin, line)) break;
+    if (!line.empty() && line.back() == '\r') line.pop_back();  // as lines of files end for read_lines
     if (translator.source->encode(line).empty()) {
       fmt::print("\n");
     } else if (a.streaming) {
@@ -229,9 +228,10 @@ void run(const Arguments& a) {
 
 void score(Arguments& a) {
   const Translator translator = Translator::load(a.directory);
-  if (!translator.config.toy && (a.source.empty() || a.reference.empty()))
+  const bool held_out = translator.config.toy && a.source.empty();  // --reference without --source is refused before
+  if (!held_out && (a.source.empty() || a.reference.empty()))
     throw ConfigError("score needs --source and --reference");
-  const ParallelText text = a.source.empty() ? toy(translator.config.seed, true) : read_parallel(a.source, a.reference);
+  const ParallelText text = held_out ? toy(translator.config.seed, true) : read_parallel(a.source, a.reference);
   const auto start = std::chrono::steady_clock::now();
   std::vector<std::string> hypotheses, references = text.target;
   for (const auto& said : translator.translate(text.source, a.search)) hypotheses.push_back(said.front().text);
@@ -312,7 +312,7 @@ int main(int argc, char** argv) {
       ->check(from_zero);
   running->add_option("--top-p", a.search.sampling.top_p, "sample among the words that together reach this probability")
       ->capture_default_str()
-      ->check(CLI::Range(1e-9, 1.0));
+      ->check(number_in(1e-9, 1));
   running->add_flag("--stream", a.streaming, "show words as they are found (greedy or sampled)");
   running->add_flag("--align", a.align, "show which source word each word looked at");
 

@@ -169,7 +169,12 @@ std::string write_report(const std::string& directory) {
   const auto lines = read_metrics(directory + "/metrics.jsonl");
   std::ifstream config_file(directory + "/config.json");
   const json config = json::parse(config_file);
-  const std::string about_command = config["about"].value("command", "");
+  std::string about_command;
+  try {
+    about_command = config.at("about").value("command", "");
+  } catch (const json::exception&) {
+    throw FileError(directory + "/config.json: is damaged, or of another version");
+  }
 
   std::string html = fmt::format(
       "<!doctype html><html lang='en'><head><meta "

@@ -95,21 +95,22 @@ struct Update {
 
 class Trainer {
  public:
-  Trainer(Translator& t, const TrainingOptions& o, const ParallelCorpus& corpus, const ParallelText& validation)
-      : t_(t),
-        o_(o),
-        corpus_(corpus),
-        validation_(validation),
-        held_out_(validation, *t.source, *t.target, t.config.max_length) {
+  // held_out: the validation text's pairs
+  Trainer(Translator& t, const TrainingOptions& o, const ParallelCorpus& corpus, const ParallelText& validation,
+          const ParallelCorpus& held_out)
+      : t_(t), o_(o), corpus_(corpus), validation_(validation), held_out_(held_out) {
     if (!held_out_.left_out().empty()) fmt::print("validation text: {}\n", held_out_.left_out());
   }
 
   int run() {
     if (o_.resume) resume();
     const auto per_epoch = static_cast<std::int64_t>(updates(0).size());
-    last_ = o_.updates > 0 ? std::min(o_.updates, o_.epochs * per_epoch) : o_.epochs * per_epoch;
+    at_.update = std::min(at_.update, per_epoch);  // resumed with larger batches, an epoch has fewer updates
+    last_ = at_.step + (o_.epochs - at_.epoch + 1) * per_epoch - at_.update;
+    if (o_.updates > 0) last_ = std::min(last_, o_.updates);
     progress_.emplace(last_, at_.step);
     log_.emplace(o_.out, at_.step);
+    if (at_.update == per_epoch) finish_epoch(0);
     while (at_.step < last_ && !early_.stop()) {
       const auto start = Clock::now();
       epoch();
@@ -275,8 +276,10 @@ class Trainer {
 
   void use_average() {
     std::vector<StateDict> states;
-    for (std::int64_t e = std::max<std::int64_t>(1, at_.epoch - o_.average); e < at_.epoch; ++e)
-      states.push_back(load_safetensors(epoch_file(e)));
+    for (std::int64_t e = std::max<std::int64_t>(1, at_.epoch - o_.average); e < at_.epoch; ++e) {
+      // not there: of before a run was resumed with --average, or of when the disk was full
+      if (std::filesystem::exists(epoch_file(e))) states.push_back(load_safetensors(epoch_file(e)));
+    }
     if (states.empty()) return;
     load_state_dict(t_.model, average_states(states));
     progress_->line(fmt::format("the mean of the last {} epochs' weights: validation loss {:.4f}", states.size(),
@@ -319,7 +322,7 @@ class Trainer {
     optim::State optimizer;
     for (const auto& [name, x] : training) {
       if (name.rfind("optimizer.", 0) == 0) optimizer[name.substr(10)] = x;
-      if (name.rfind("ema.", 0) == 0) ema_[name.substr(4)] = x;
+      if (o_.ema > 0 && name.rfind("ema.", 0) == 0) ema_[name.substr(4)] = x;
     }
     adam_.load_state_dict(optimizer);
     get(training, "position.", at_);
@@ -337,7 +340,7 @@ class Trainer {
   const TrainingOptions& o_;
   const ParallelCorpus& corpus_;
   const ParallelText& validation_;
-  const ParallelCorpus held_out_;
+  const ParallelCorpus& held_out_;
   std::vector<Tensor> parameters_ = parameters(t_.model);
   optim::Adam adam_{parameters_, {.beta1 = 0.9, .beta2 = 0.98, .eps = o_.adam_eps}};
   EarlyStopping early_{.patience = o_.patience};
@@ -353,6 +356,17 @@ class Trainer {
   double logged_tokens_ = 0;
 };
 
+// Removes what a run left. FileError while another process goes on with it.
+void remove_run(const std::string& directory) {
+  namespace fs = std::filesystem;
+  const CheckpointWriter alone(directory + "/checkpoints");
+  for (const char* part : {"checkpoints", "epochs", "metrics.jsonl", "model.safetensors"})
+    fs::remove_all(directory + "/" + part);
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    if (entry.path().filename().string().rfind("events.out.tfevents.", 0) == 0) fs::remove(entry.path());
+  }
+}
+
 }  // namespace
 
 int train_translator(const TranslatorConfig& config, const TrainingOptions& o, const ParallelText& training,
@@ -362,21 +376,17 @@ int train_translator(const TranslatorConfig& config, const TrainingOptions& o, c
   const bool begun = fs::exists(o.out + "/checkpoints");
   if (begun && !o.resume && !o.overwrite)
     throw ConfigError(o.out + " holds a run already: --resume goes on with it, --overwrite begins anew");
-  if (begun && !o.resume) {
-    for (const char* part : {"checkpoints", "epochs", "metrics.jsonl"}) fs::remove_all(o.out + "/" + part);
-    for (const auto& entry : fs::directory_iterator(o.out)) {
-      if (entry.path().filename().string().rfind("events.out.tfevents.", 0) == 0) fs::remove(entry.path());
-    }
-  }
   manual_seed(config.seed);
   const bool going_on = o.resume && fs::exists(o.out + "/config.json");
   Translator t =
       going_on ? Translator::resume(config, o.out) : Translator::make(config, training.source, training.target);
   initialise(t.model);
-  const ParallelCorpus corpus(training, *t.source, *t.target, config.max_length);
+  const ParallelCorpus corpus(training, *t.source, *t.target, config.max_length),
+      held_out(validation, *t.source, *t.target, config.max_length);
   if (!corpus.left_out().empty()) fmt::print("training text: {}\n", corpus.left_out());
   fmt::print("{} pairs to train on; vocabularies {} and {}; {} parameters\n", corpus.size(), t.source->size(),
              t.target->size(), parameter_count(t.model));
+  if (begun && !o.resume) remove_run(o.out);  // only now: what was refused leaves it alone
   if (!going_on) {
     t.save_config(o.out, o.about);
     std::ofstream(o.out + "/train.ini") << o.ini;
@@ -384,5 +394,5 @@ int train_translator(const TranslatorConfig& config, const TrainingOptions& o, c
     for (std::size_t i = 0; i < std::min<std::size_t>(3, validation.source.size()); ++i)
       samples << validation.source[i] << "\n";
   }
-  return Trainer(t, o, corpus, validation).run();
+  return Trainer(t, o, corpus, validation, held_out).run();
 }

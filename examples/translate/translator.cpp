@@ -49,6 +49,10 @@ gradus::Ids Translator::source_ids(const std::string& line) const {
 
 std::vector<std::vector<Translation>> Translator::translate(const std::vector<std::string>& lines,
                                                             const Search& search) const {
+  if (search.beam.n_best > (search.sampled ? 1 : search.beam.beam)) {
+    throw ConfigError(fmt::format("translate: n_best is {}, must be at most the beam, and 1 where ids are sampled",
+                                  search.beam.n_best));
+  }
   std::vector<Ids> sources;
   for (const auto& line : lines) sources.push_back(source_ids(line));
   std::vector<std::size_t> order(lines.size());  // similar lengths together
@@ -95,6 +99,7 @@ void Translator::stream(const std::string& line, const Search& search,
 Tensor Translator::attention(const std::string& line, const Translation& translation) const {
   Ids input = translation.ids;
   input.insert(input.begin(), Vocabulary::start);
+  input.resize(std::min(input.size(), static_cast<std::size_t>(model.max_length)));  // an end that was never said
   return select(model.attention(pad_sequences({source_ids(line)}), pad_sequences({input})), 0, 0);  // (t,s)
 }
 
@@ -135,7 +140,10 @@ TranslatorConfig read_config(const std::string& directory) {
 
 Translator untrained(const TranslatorConfig& config, const std::string& directory) {
   const auto source = load_tokenizer(config, file(config, directory, "source"));
-  return {config, source, config.shared_vocab ? source : load_tokenizer(config, file(config, directory, "target"))};
+  const auto target = config.shared_vocab ? source : load_tokenizer(config, file(config, directory, "target"));
+  try {
+    return {config, source, target};
+  } catch (const Error& e) { throw ConfigError(directory + "/config.json: " + e.what()); }
 }
 
 }  // namespace
@@ -143,7 +151,11 @@ Translator untrained(const TranslatorConfig& config, const std::string& director
 Translator Translator::load(const std::string& directory) {
   const init::Skip loaded_next;
   Translator translator = untrained(read_config(directory), directory);
-  load_state_dict(translator.model, load_safetensors(directory + "/model.safetensors"));
+  const std::string weights = directory + "/model.safetensors";
+  const StateDict state = load_safetensors(weights);
+  try {
+    load_state_dict(translator.model, state);
+  } catch (const ConfigError& e) { throw ConfigError(weights + ": " + e.what()); }
   eval(translator.model);
   return translator;
 }

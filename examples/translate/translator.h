@@ -58,14 +58,14 @@ struct Translator {
                                                                : gradus::models::Tie::target_output};
 
   // For each line its translations, best first. Sentences are cut at max_length ids; an empty line stays empty. Call
-  // eval(model) first.
+  // eval(model) first. ConfigError when n_best is above the beam, or above 1 and ids are sampled.
   std::vector<std::vector<Translation>> translate(const std::vector<std::string>& lines,
                                                   const Search& search = {}) const;
   // One line, told piece by piece as it is found (greedy, or sampled).
   void stream(const std::string& line, const Search& search,
               const std::function<void(const std::string&)>& on_text) const;
-  // Which piece of the source each piece of a translation looked at, (pieces and end, pieces and end);
-  // see Transformer::attention.
+  // Which piece of the source each piece of a translation looked at, (pieces and end, pieces and end), without the end
+  // of a translation that the model's max_length cut; see Transformer::attention.
   gradus::Tensor attention(const std::string& line, const Translation& translation) const;
   gradus::Ids source_ids(const std::string& line) const;  // with end
 

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "../flags.h"
 #include "../memory.h"
 #include "models/vit.h"
 #include "optim/optim.h"
@@ -86,7 +87,7 @@ int main(int argc, char** argv) try {
   app.add_option("--model", model)->capture_default_str()->check(CLI::IsMember({"vit", "cnn"}));
   app.add_option("--steps", settings.steps, "of training")->capture_default_str()->check(CLI::Range(1, 65'536));
   app.add_option("--batch", settings.batch, "images a step")->capture_default_str()->check(CLI::Range(1, 65'536));
-  app.add_option("--lr", settings.lr, "the highest learning rate")->capture_default_str()->check(CLI::Range(1e-9, 1e9));
+  app.add_option("--lr", settings.lr, "the highest learning rate")->capture_default_str()->check(number_in(1e-9, 1e9));
   app.add_option("--seed", settings.seed, "of weights and images")->capture_default_str()
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1'000'000'000'000'000'000}));
   app.add_option("--threads", settings.threads)->capture_default_str()->check(CLI::Range(1, 1024));

@@ -20,6 +20,10 @@ ParallelText read_parallel(const std::string& source, const std::string& target)
 
 ParallelCorpus::ParallelCorpus(const ParallelText& text, const Tokenizer& source, const Tokenizer& target,
                                std::int64_t max_length) {
+  if (text.source.size() != text.target.size()) {
+    throw ShapeError(fmt::format("ParallelCorpus: {} lines of source, but {} of target", text.source.size(),
+                                 text.target.size()));
+  }
   std::size_t count = 0;
   for (std::size_t i = 0; i < text.source.size(); ++i) {
     auto s = source.encode(text.source[i]), t = target.encode(text.target[i]);

@@ -22,7 +22,7 @@ struct Batch {
 // Pairs as ids, to train on. Pairs that are empty on a side, or longer than max_length ids, are left out and reported.
 class ParallelCorpus {
  public:
-  // ConfigError when no pair is left.
+  // ShapeError when the two sides differ in their number of lines, ConfigError when no pair is left.
   ParallelCorpus(const ParallelText& text, const Tokenizer& source, const Tokenizer& target, std::int64_t max_length);
 
   std::size_t size() const { return source_.size(); }

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "framework/data/text.h"
 #include "framework/data/tokenizer.h"
 
@@ -15,7 +17,10 @@ WordTokenizer WordTokenizer::build(const std::vector<std::string>& lines, bool r
 }
 
 std::vector<std::int64_t> WordTokenizer::encode(const std::string& line) const {
-  return vocabulary_.encode(cut(line, raw_));
+  auto ids = vocabulary_.encode(cut(line, raw_));
+  // A text that holds "<pad>" or "<end>" pads and ends nothing.
+  for (auto& id : ids) id = std::max(id, Vocabulary::unk);
+  return ids;
 }
 
 std::string WordTokenizer::decode(const std::vector<std::int64_t>& ids) const {

@@ -81,6 +81,9 @@ TEST_CASE("parallel corpus: pairs that can't be used are named by their line, an
   CHECK(t.decode(b.output.to_vector<std::int64_t>()) == "y");
   CHECK_THROWS_AS(ParallelCorpus({{""}, {""}}, s, t, 4), ConfigError);
   CHECK_THROWS_AS(ParallelCorpus({}, s, t, 4), ConfigError);
+  CHECK_THROWS_WITH_AS(ParallelCorpus({{"a", "b"}, {"x"}}, s, t, 4),
+                       "ParallelCorpus: 2 lines of source, but 1 of target", ShapeError);
+  CHECK_THROWS_AS(ParallelCorpus({{"a"}, {"x", "y"}}, s, t, 4), ShapeError);
 }
 
 TEST_CASE("parallel corpus: a pair that is not there is refused by number") {

@@ -161,6 +161,11 @@ TEST_CASE("tokenizer: words, raw or cut before") {
   CHECK(WordTokenizer::build(lines, false, 1, 6).size() == 6);
 }
 
+TEST_CASE("tokenizer: special words in a text are not what they look like") {
+  const auto t = WordTokenizer::build({"a <end> b"}, false);
+  CHECK(t.encode("<pad> a <start> <end> <unk> b") == std::vector<std::int64_t>{3, 4, 3, 3, 3, 5});
+}
+
 TEST_CASE("tokenizer: characters give every line back, spaces and accents included") {
   const auto t = CharacterTokenizer::build({"né à  l'est", "été", "eee"});
   CHECK(t.size() == 4 + 9);  // n é à l ' e s t and the space

@@ -36,6 +36,11 @@ TEST_CASE("translator: a run directory is read back; vocabularies that do not fi
     const Translation said = loaded.translate({"one two"})[0][0];
     CHECK(loaded.attention("one two", said).shape() == Shape{static_cast<std::int64_t>(said.ids.size()) + 1, 3});
 
+    // As long as the model can go on without an end: each id was said, no end was.
+    CHECK(loaded.attention("one two", {.text = "", .ids = Ids(12, 4)}).shape() == Shape{12, 3});
+    CHECK_THROWS_AS(loaded.translate(lines, {.beam = {.beam = 1, .n_best = 2}}), ConfigError);
+    CHECK_THROWS_AS(loaded.translate(lines, {.beam = {.beam = 4, .n_best = 2}, .sampled = true}), ConfigError);
+
     TranslatorConfig other = config;
     CHECK_NOTHROW(Translator::resume(other, directory));
     other.d_model = 16;
@@ -43,7 +48,12 @@ TEST_CASE("translator: a run directory is read back; vocabularies that do not fi
     CHECK((made.source == made.target) == shared);
 
     std::ofstream(directory + (shared ? "/shared" : "/target") + ".vocabulary", std::ios::app) << "four\n";
-    CHECK_THROWS_AS(Translator::load(directory), ConfigError);
+    CHECK_THROWS_WITH_AS(Translator::load(directory), doctest::Contains("/model.safetensors: load_state_dict: "),
+                         ConfigError);
+    made.config.heads = 3;
+    made.save_config(directory);
+    CHECK_THROWS_WITH_AS(Translator::load(directory), doctest::Contains("/config.json: MultiHeadAttention: "),
+                         ConfigError);
     std::ofstream(directory + "/config.json") << "{\"d_model\": ";
     CHECK_THROWS_AS(Translator::load(directory), FileError);
     std::filesystem::remove_all(directory);

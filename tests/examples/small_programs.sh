@@ -42,4 +42,5 @@ wrong "$COPY" --d-model 65536 --layers 1000 --model lstm
 wrong "$COPY" --epochs -1
 wrong "$VISION" --steps 0
 wrong "$VISION" --lr 0
+wrong "$VISION" --lr nan
 echo "passed"

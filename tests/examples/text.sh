@@ -40,6 +40,8 @@ wrong --seed -1
 wrong --block 0
 wrong --batch 0
 wrong --temperature nan
+wrong --learning-rate nan
+wrong --dropout nan
 wrong --input birds --subwords bpe --vocab-size 100000
 wrong stray
 wrong --dropout 2

@@ -64,6 +64,9 @@ expect ' <- ' log
 printf '4 5\n' | "$TRANSLATE" run run --stream --beam 1 > streamed
 printf '4 5\n' | "$TRANSLATE" run run --beam 1 > whole
 cmp streamed whole
+printf '4 5\r\n' | "$TRANSLATE" run run --beam 1 --align > lines_of_windows
+printf '4 5\n' | "$TRANSLATE" run run --beam 1 --align > lines
+cmp lines lines_of_windows
 printf '4 5\n' | "$TRANSLATE" run run --sample --temperature 0.5 --top-k 3 --top-p 0.9 > log
 
 "$TRANSLATE" report run > log
@@ -85,9 +88,21 @@ wrong train --out x --d-model 65536 --ffn 1000000 --layers 1000
 wrong train --out x --epochs many
 wrong train --out x --seed -1
 wrong train --out x --source train.digits
+wrong train --out x --epochs 0 --valid-source valid.digits --valid-target valid.words
+for flag in learning-rate dropout attention-dropout inner-dropout label-smoothing clip ema adam-eps save-minutes; do
+  wrong train --out x --epochs 0 "--$flag" nan
+done
 wrong train --out run "${data[@]}" "${small[@]}"    # a run is there
 wrong run missing
 wrong score run
+"$TRANSLATE" train --out toy "${small[@]}" --updates 1 --bleu-sentences 0 > /dev/null
+wrong score toy --source valid.digits
+expect 'score needs --source and --reference' log
+wrong run run --beam 1 --n-best 2 < valid.digits
+cp -r run no_about
+sed -i 's/"about"/"nothing"/' no_about/config.json
+wrong report no_about
+expect "config.json: is damaged" log
 wrong average run --last 9
 head -n 30 valid.words > short.words
 wrong score run --source valid.digits --reference short.words
