@@ -320,6 +320,7 @@ TEST_CASE("optimisers: the norm of clipping counts every element once, with the 
   const auto norm_of = [&](const Tensor& gradient) { return p.set_grad(gradient), clip_grad_norm({p}, inf); };
   set_num_threads(1);
   const double alone = norm_of(drawn);
+  CHECK(alone == doctest::Approx(norm(to(drawn, float64)).item()).epsilon(1e-7));
   for (int threads : {1, 2, 3, 8}) {
     set_num_threads(threads);
     CHECK(norm_of(ones(p.shape())) == std::sqrt(200'003.));
